@@ -1,0 +1,74 @@
+"""What the screening chain asks of a model; every adaptor (torch, OpenVINO, a test's dummy) keeps these contracts.
+
+Belongs here: protocols and the plain values that cross them. No torch, no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfscreen.geometry.volume import Volume
+from vfscreen.spine.straighten import SlabSpec
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LocatedColumn:
+    """Where the vertebral bodies' column runs, one candidate an axial position.
+
+    points_lps_mm: (M, 3), from superior to inferior, at positions where the column is present (M may be 0).
+    presence: (M,) probability 0..1 that the vertebral body column is there.
+    """
+
+    points_lps_mm: Float
+    presence: Float
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """One vertebra as the network sees it, in slab pixels (row, column), fractions allowed.
+
+    score: 0..1. centre: (2,). keypoints: (6, 2) in the order of schema.names.KEYPOINTS. keypoint_sd_mm: (6, 2) standard
+    deviation along rows and columns in mm. level_scores: (len(LEVELS),) log-likelihoods, comparable
+    within one detection. fracture_score: 0..1, uncalibrated.
+    """
+
+    score: float
+    centre: Float
+    keypoints: Float
+    keypoint_sd_mm: Float
+    level_scores: Float
+    fracture_score: float
+
+
+class Locator(Protocol):
+    """Finds the vertebral column on the whole volume at low resolution."""
+
+    def locate(self, volume: Volume) -> LocatedColumn:
+        """Never raises for odd anatomy or orientation; an absent column is an empty result."""
+        ...
+
+
+class VertebraDetector(Protocol):
+    """Finds vertebrae and their six points on a straightened slab."""
+
+    @property
+    def slab_spec(self) -> SlabSpec: ...
+
+    def detect(self, hu: NDArray[np.float32]) -> list[Detection]:
+        """hu: (planes, rows, columns) as `slab_spec` says -> detections from superior to inferior, after NMS."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """The models of one release. `release` is a name with a content hash and goes into every row."""
+
+    release: str
+    locator: Locator
+    detector: VertebraDetector
