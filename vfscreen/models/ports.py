@@ -12,9 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.geometry.volume import Volume
+from vfscreen.schema.names import LEVELS
 from vfscreen.spine.straighten import SlabSpec
 
 Float = NDArray[np.float64]
+
+COLUMN_CLASSES: tuple[str, ...] = (*LEVELS, "S")
+"""Classes of `LocatedColumn.level_log_likelihood`: the vertebra levels and the sacrum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +27,13 @@ class LocatedColumn:
 
     points_lps_mm: (M, 3), from superior to inferior, at positions where the column is present (M may be 0).
     presence: (M,) probability 0..1 that the vertebral body column is there.
+    level_log_likelihood: (M, len(COLUMN_CLASSES)) what the wide view (ribs, sacrum, pelvis) says of the level at that
+        position, comparable within one row; None from a locator that does not judge levels.
     """
 
     points_lps_mm: Float
     presence: Float
+    level_log_likelihood: Float | None = None
 
 
 @dataclass(frozen=True, eq=False)

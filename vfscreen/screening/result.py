@@ -20,7 +20,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Vertebra:
-    """One vertebra, measured. Shapes: keypoints (6, 3), keypoint_sd_mm (6,), heights (3,): anterior, middle, posterior."""
+    """One vertebra, measured. Shapes: keypoints (6, 3), keypoint_sd_mm, heights (3,): anterior, middle, posterior."""
 
     vertebra_level: str | None
     level_probability: float | None

@@ -3,7 +3,8 @@
 Belongs here: the slab's sampling grid and its two-way map. Does not belong here: finding the centreline or reading
 the slab (models). Only the slab is ever sampled at full resolution; the volume is never resampled as a whole.
 
-A slab is an image as a radiologist hangs a sagittal view: row 0 superior, column 0 anterior. Its planes lie side by side
+A slab is an image as a radiologist hangs a sagittal view: row 0 superior, column 0 anterior. Its planes lie side by
+side
 from the patient's right to left.
 """
 
