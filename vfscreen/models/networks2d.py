@@ -1,0 +1,118 @@
+"""The vertebra network: a small anchor-free 2D U-Net on sagittal images.
+
+After Zakharov, Pisov et al., "Interpretable vertebral fracture quantification via anchor-free landmarks localization",
+Medical Image Analysis 83 (2023), with point heat maps for a second, local look at each key point.
+
+Belongs here: the network's layers and its outputs. Does not belong here: windows and decoding (models.vertebra),
+losses (training). Only 2D convolutions and no state of the image's size, so that the same design reads a CT slab of
+any length and a lateral film (one plane).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vfscreen.schema.names import KEYPOINTS, LEVELS
+
+STRIDE = 2
+"""Pixels a cell of the coarse outputs; point heat maps are at full resolution."""
+
+PADDING = 32
+"""Rows and columns of the input must be multiples of this."""
+
+OFFSET_SCALE = 16.0
+"""Pixels a unit of the offset outputs."""
+
+
+class VertebraNet(nn.Module):
+    """(N, planes, H, W) windowed image -> dict of tensors at H/2 x W/2 (points: H x W).
+
+    centre: (N, 1) logits of a vertebral body's centre. offsets: (N, 12) from the cell's position to the six key
+    points, (row, column) pairs in units of `OFFSET_SCALE` pixels. log_scales: (N, 12) log of their Laplace scales in
+    pixels. levels: (N, len(LEVELS)) logits. fracture: (N, 1) logit. points: (N, 6) logits, to be read in a window.
+
+    planes: 1, or an odd number of parallel planes placed symmetrically about the middle one. Left and right cannot be
+    told apart by construction: a mirrored patient gives the same vertebrae.
+    """
+
+    def __init__(self, planes: int = 5, widths: tuple[int, ...] = (24, 32, 48, 80, 112)) -> None:
+        super().__init__()
+        if planes % 2 != 1:
+            raise ValueError(f"planes must be an odd number, not {planes}")
+        self.planes = planes
+        # blocks of 2 x 2 pixels become channels: the network works at stride 2 and loses no pixel
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(STRIDE), _conv(planes * STRIDE**2, widths[0], 3), _Residual(widths[0])
+        )
+        self.down = nn.ModuleList(
+            nn.Sequential(_conv(a, b, 3, stride=2), _Residual(b), _Residual(b)) for a, b in itertools.pairwise(widths)
+        )
+        self.lateral = nn.ModuleList(_conv(b, a, 1) for a, b in itertools.pairwise(widths))
+        self.up = nn.ModuleList(nn.Sequential(_conv(2 * a, a, 3), _Residual(a)) for a in widths[:-1])
+        fine, wide = widths[0], widths[1]
+        points = len(KEYPOINTS)
+        self.point_head = nn.Sequential(_conv(fine, 32, 3), nn.Conv2d(32, points * STRIDE**2, 3, padding=1))
+        self.centre_head = nn.Sequential(_conv(fine, 16, 3), nn.Conv2d(16, 1, 1))
+        self.shape_head = nn.Sequential(_conv(fine + wide, 48, 3), nn.Conv2d(48, 4 * points, 1))
+        self.class_head = nn.Sequential(_conv(wide + widths[2], 64, 3), nn.Conv2d(64, len(LEVELS) + 1, 1))
+        bias = cast(nn.Conv2d, self.centre_head[-1]).bias
+        assert bias is not None
+        nn.init.constant_(bias, -4.0)  # centres are rare: start from their absence
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        x = self.stem(_symmetric(image, self.planes))
+        skips = [x]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        pyramid = [skips[-1]]
+        for level in reversed(range(len(self.up))):
+            coarse = _double(self.lateral[level](pyramid[0]))
+            pyramid.insert(0, self.up[level](torch.cat([skips[level], coarse], dim=1)))
+        fine, wide = pyramid[0], pyramid[1]
+        shape = self.shape_head(torch.cat([fine, _double(wide)], dim=1))
+        classes = _double(self.class_head(torch.cat([wide, _double(pyramid[2])], dim=1)))
+        half = shape.shape[1] // 2
+        return {
+            "centre": self.centre_head(fine),
+            "offsets": shape[:, :half],
+            "log_scales": shape[:, half:],
+            "levels": classes[:, : len(LEVELS)],
+            "fracture": classes[:, len(LEVELS) :],
+            "points": functional.pixel_shuffle(self.point_head(fine), STRIDE),
+        }
+
+
+def _symmetric(image: Tensor, planes: int) -> Tensor:
+    """The middle plane, then mean and absolute difference of each pair about it: blind to a left-right flip."""
+    middle = planes // 2
+    if middle == 0:
+        return image
+    right, left = image[:, :middle], image[:, middle + 1 :].flip(1)
+    return torch.cat([image[:, middle : middle + 1], 0.5 * (right + left), (right - left).abs()], dim=1)
+
+
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def _conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv(width, width, 3)
+        self.second = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))
