@@ -1,0 +1,1 @@
+"""Epidemiology on the lake's views: named questions, each one documented SQL file in queries/."""

@@ -16,10 +16,9 @@ import errno
 import fcntl
 import os
 import secrets
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,8 +29,7 @@ from vfscreen.errors import LakeError, SiteError, StorageFull
 
 TEMPORARY_PREFIX = ".tmp-"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FULL_WORDS = ("insufficientstorage", "quotaexceeded", "storagefull", "no space left", "no free volumes", "507")
-_COPY_BYTES = 1 << 20
+_FULL_WORDS = ("insufficientstorage", "quotaexceeded", "storagefull", "no space left", "no free volumes")
 _CREATED_JUST_NOW_S = 60.0
 
 
@@ -91,7 +89,7 @@ class Store:
                 return [found]
             return [bytes(found[self.full(p)]) for p in paths]
 
-    def list(self, folder: str) -> list[FileInfo]:
+    def list_files(self, folder: str) -> list[FileInfo]:
         """Files directly in `folder`, by name; temporary files are not shown. A missing folder is empty."""
         return [f for f in self._list(folder) if not f.path.rsplit("/", 1)[-1].startswith(TEMPORARY_PREFIX)]
 
@@ -104,13 +102,13 @@ class Store:
                         with contextlib.suppress(FileNotFoundError):  # renamed or removed since
                             if entry.is_file():
                                 stat = entry.stat()
-                                found.append(FileInfo(f"{folder}/{entry.name}", stat.st_size, stat.st_mtime))
+                                found.append(FileInfo(_join(folder, entry.name), stat.st_size, stat.st_mtime))
             else:
                 with contextlib.suppress(FileNotFoundError):
                     for item in self.fs.ls(self.full(folder), detail=True, refresh=True):
                         if item["type"] == "file":
                             when = item.get("LastModified")
-                            name = f"{folder}/{item['name'].rsplit('/', 1)[-1]}"
+                            name = _join(folder, item["name"].rsplit("/", 1)[-1])
                             found.append(FileInfo(name, int(item["size"] or 0), when.timestamp() if when else 0.0))
         return sorted(found, key=lambda f: f.path)
 
@@ -143,7 +141,10 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[IO[bytes]]:
-        """A binary file to fill; it appears at `path` when the block ends without an error, and not otherwise."""
+        """A binary file to fill; it appears at `path` when the block ends without an error, and not otherwise.
+
+        Only fill the file inside the block: an OSError raised there is taken for the storage's own.
+        """
         with self._typed("write", path):
             if self.is_local:
                 with _temporary(Path(self.full(path))) as (file, temporary):
@@ -156,15 +157,6 @@ class Store:
                     yield file
                     file.flush()
                     self.fs.put_file(file.name, self.full(path))
-
-    def writing_path(self, path: str, fill: Callable[[Path], None]) -> None:
-        """Like `writing`, for a library that wants a local file name: `fill` writes the file it is given."""
-        with tempfile.TemporaryDirectory(prefix="vfscreen-") as folder:
-            local = Path(folder) / path.rsplit("/", 1)[-1]
-            with self._typed("write", path):
-                fill(local)
-            with local.open("rb") as source, self.writing(path) as target:
-                shutil.copyfileobj(source, target, _COPY_BYTES)
 
     def remove(self, path: str) -> None:
         """Remove a file; one that is not there is fine."""
@@ -222,6 +214,10 @@ class Store:
             if type(error).__module__.split(".")[0] in {"botocore", "aiobotocore", "aiohttp", "s3fs"}:
                 raise LakeError(f"cannot {verb} {path} in {self.url}: {error}. Check end point and keys") from error
             raise
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 @contextlib.contextmanager

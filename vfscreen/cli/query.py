@@ -1,0 +1,106 @@
+"""`vfscreen query`: ask the lake. Belongs here: options and printing; the questions are `vfscreen.cohort`'s."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vfscreen.cli.common import ExitStatus, missing_work, print_error
+from vfscreen.cohort.queries import Result, named_queries, run_named, run_sql
+from vfscreen.lake.store import Lake
+
+
+class Format(StrEnum):
+    """How a result is printed or written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+
+    @app.command()
+    def query(
+        name: Annotated[str | None, typer.Argument(help="A named query; --list shows them.")] = None,
+        sql: Annotated[str | None, typer.Option("--sql", help="One SELECT over the lake's views instead.")] = None,
+        lake: Annotated[str | None, typer.Option("--lake", help="Folder or s3:// URL of the lake.")] = None,
+        format_: Annotated[Format, typer.Option("--format", help="Parquet needs --out.")] = Format.TABLE,
+        out: Annotated[Path | None, typer.Option("--out", help="Write here instead of to the terminal.")] = None,
+        model_release: Annotated[
+            str | None, typer.Option("--model-release", help="Rows of this release; default: each series' newest.")
+        ] = None,
+        list_: Annotated[bool, typer.Option("--list", help="Show the named queries and what they answer.")] = False,
+    ) -> None:
+        """Ask the lake a question, named or in SQL. Nothing can be changed this way.
+
+        Views: patients, studies, series, vertebrae, files, manifest, ledger, file_ledger, runs, receipts, releases,
+        series_history, vertebrae_history; docs/data-dictionary.md describes their columns.
+
+        Examples:
+
+            vfscreen query cohort --lake LAKE
+
+            vfscreen query worklist --lake LAKE --format csv --out worklist.csv
+
+            vfscreen query --sql "SELECT vertebra_level, avg(anterior_height_mm) FROM vertebrae GROUP BY 1" --lake LAKE
+        """
+        if list_:
+            for known in named_queries().values():
+                typer.echo(f"{known.name}\n    {known.description}")
+            return
+        if (name is None) == (sql is None):
+            print_error("give either the name of a query (see --list) or --sql")
+            raise typer.Exit(ExitStatus.USAGE)
+        if lake is None:
+            print_error("say which lake: --lake LAKE")
+            raise typer.Exit(ExitStatus.USAGE)
+        if format_ is Format.PARQUET and out is None:
+            print_error("Parquet is no text: say where it goes with --out FILE")
+            raise typer.Exit(ExitStatus.USAGE)
+        opened = Lake.open(lake)
+        result = run_named(opened, name, model_release) if name else run_sql(opened, sql or "", model_release)
+        try:
+            _deliver(result, format_, out)
+        except OSError as error:
+            missing_work(f"cannot write {out or 'to the terminal'}: {error}")
+
+
+def _deliver(result: Result, format_: Format, out: Path | None) -> None:
+    if format_ is Format.PARQUET and out is not None:
+        result.write_parquet(out)
+    elif format_ is Format.TABLE:
+        _print(result, Console(file=out.open("w", encoding="utf-8"), width=400) if out else Console())
+    else:
+        text = result.csv() if format_ is Format.CSV else json.dumps(result.rows(), indent=2, default=str) + "\n"
+        if out:
+            out.write_text(text, encoding="utf-8")
+        else:
+            sys.stdout.write(text)
+
+
+def _print(result: Result, console: Console) -> None:
+    table = Table(*result.columns, box=None, header_style="bold")
+    for row in result.rows():
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+    console.print(f"{result.row_count} row(s)")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, list):
+        return " ".join(_cell(v) for v in value)
+    return str(value)

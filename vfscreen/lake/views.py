@@ -1,0 +1,151 @@
+"""Questions over the whole lake: a DuckDB connection whose views read the lake's files.
+
+Belongs here: which files a reader sees, and the connection. Does not belong here: what the views compute (views/*.sql,
+one documented file each), named questions (`vfscreen.cohort`).
+
+A connection is a snapshot: the files it reads are those that the manifest's pointer and the receipts name at the moment
+of `connect`; what lands later is not seen, half a shard never is. Nothing is copied into memory but the receipts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from vfscreen.errors import LakeError
+from vfscreen.lake import paths
+from vfscreen.lake.store import Lake, Row
+from vfscreen.schema.columns import Table
+from vfscreen.schema.tables import FILES, MANIFEST, RECEIPTS, RUNS, SERIES, VERTEBRAE
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files a reader may look at, relative to the lake, and the receipts that cannot be followed.
+
+    receipts: of shards whose files are there. damaged: receipts that name a file which is gone, with that name.
+    """
+
+    manifest_files: tuple[str, ...]
+    manifest_series: tuple[str, ...]
+    receipts: tuple[Row, ...]
+    damaged: tuple[tuple[Row, str], ...]
+    runs: tuple[str, ...]
+
+
+def snapshot(lake: Lake, model_release: str | None = None) -> Snapshot:
+    """What is in the lake now; of one release only, if it is named."""
+    store = lake.store
+    try:
+        pointer = json.loads(store.read_bytes(paths.MANIFEST_POINTER))
+    except FileNotFoundError:
+        pointer = {}
+    except ValueError as error:
+        raise LakeError(f"{paths.MANIFEST_POINTER} of {lake.url} is damaged: run `vfscreen index` again") from error
+    # Receipts first: whatever they name was there before them.
+    receipts = [r for r in lake.receipts() if model_release in (None, r["model_release"])]
+    present = {f.path for folder in (paths.SERIES, paths.VERTEBRAE) for f in store.list_files(folder)}
+    whole: list[Row] = []
+    damaged: list[tuple[Row, str]] = []
+    for receipt in receipts:
+        gone = [receipt[name] for name in ("series_path", "vertebrae_path") if receipt[name] not in present]
+        if gone:
+            damaged.append((receipt, gone[0]))
+        else:
+            whole.append(receipt)
+    return Snapshot(
+        manifest_files=tuple(pointer.get("files", ())),
+        manifest_series=tuple(pointer.get("series", ())),
+        receipts=tuple(whole),
+        damaged=tuple(damaged),
+        runs=tuple(f.path for f in store.list_files(paths.RUNS) if f.path.endswith(".parquet")),
+    )
+
+
+def connect(
+    lake: Lake,
+    model_release: str | None = None,
+    *,
+    seen: Snapshot | None = None,
+    allow_damaged: bool = False,
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB connection with the views of views/*.sql over `lake`. Works offline, on folders and on s3://.
+
+    model_release: only rows of this release; without it the views choose the newest for each series.
+    seen: a snapshot taken before; its release counts then.
+    allow_damaged: leave out shards whose files are gone instead of raising LakeError.
+    """
+    seen = seen or snapshot(lake, model_release)
+    if seen.damaged and not allow_damaged:
+        receipt, gone = seen.damaged[0]
+        raise LakeError(
+            f"{len(seen.damaged)} shard(s) of {lake.url} lost files; {gone} of shard {receipt['shard_id']} is gone: "
+            "sweep again, which screens their studies again (`vfscreen ledger` lists all)"
+        )
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    if not lake.store.is_local:
+        connection.register_filesystem(lake.store.fs)
+    connection.register("receipts_now", RECEIPTS.to_arrow(seen.receipts))
+    connection.execute("CREATE TABLE stored_receipts AS SELECT * FROM receipts_now")
+    connection.unregister("receipts_now")
+    for table, files in (
+        (FILES, seen.manifest_files),
+        (MANIFEST, seen.manifest_series),
+        (SERIES, [r["series_path"] for r in seen.receipts if r["series_count"]]),
+        (VERTEBRAE, [r["vertebrae_path"] for r in seen.receipts if r["vertebra_count"]]),
+        (RUNS, seen.runs),
+    ):
+        connection.execute(f"CREATE VIEW stored_{table.name} AS {_stored(lake, table, files)}")
+    for _, text in sql_files("vfscreen.lake", "views"):
+        connection.execute(text)
+    return connection
+
+
+def sql_files(package: str, folder: str) -> list[tuple[str, str]]:
+    """(name without suffix, text) of the .sql files in a package's folder, by name."""
+    files = [f for f in (resources.files(package) / folder).iterdir() if f.name.endswith(".sql")]
+    return [(f.name.removesuffix(".sql"), f.read_text(encoding="utf-8")) for f in sorted(files, key=lambda f: f.name)]
+
+
+def _stored(lake: Lake, table: Table, files: Iterable[str]) -> str:
+    """SELECT over Parquet files with the declared columns and types, also where there is no file, or an older one
+    that lacks a column."""
+    empty = ", ".join(f'NULL::{duckdb_type(c.type)} AS "{c.name}"' for c in table.columns)
+    names = ", ".join(_quoted(lake.store.qualified(f)) for f in files)
+    if not names:
+        return f"SELECT {empty} WHERE false"
+    columns = ", ".join(f'"{c.name}"' for c in table.columns)
+    return (
+        f"SELECT {columns} FROM (SELECT {empty} WHERE false "
+        f"UNION ALL BY NAME SELECT * FROM read_parquet([{names}], union_by_name = true))"
+    )
+
+
+def duckdb_type(arrow_type: pa.DataType) -> str:
+    """DuckDB's name for a column type; lists of fixed size are plain lists, as Parquet stores them."""
+    if pa.types.is_list(arrow_type) or pa.types.is_fixed_size_list(arrow_type):
+        return duckdb_type(arrow_type.value_type) + "[]"
+    return _DUCKDB_TYPES[arrow_type]
+
+
+_DUCKDB_TYPES: dict[Any, str] = {
+    pa.string(): "VARCHAR",
+    pa.float64(): "DOUBLE",
+    pa.float32(): "FLOAT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+}
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,3 @@
+-- runs: every sweep.
+CREATE VIEW runs AS
+SELECT * FROM stored_runs;

@@ -1,0 +1,6 @@
+-- vertebrae: the vertebrae of the rows in `series`: one row a vertebra, no series twice, no former release.
+CREATE VIEW vertebrae AS
+SELECT v.*
+FROM stored_vertebrae AS v
+SEMI JOIN (SELECT * FROM series WHERE state = 'screened') AS s
+USING (StudyInstanceUID, SeriesInstanceUID, shard_id);
