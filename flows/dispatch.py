@@ -1,0 +1,137 @@
+"""Hands shards to Dask workers, a bounded number at a time, and says how each one came back.
+
+Belongs here: what is in flight, and telling a dead worker from an error from a lost future. Does not belong here: what
+an outcome means for the sweep (flows.sweep), what a shard does (vfscreen.screening), the state of the lake: a shard
+that came back has landed only if its receipt says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import distributed
+from distributed.scheduler import KilledWorker
+from prefect.states import get_state_exception
+from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
+
+from vfscreen.errors import SiteError
+from vfscreen.lake.plan import Shard
+
+_POLL_S = 1.0
+_GATHER_S = 60.0
+
+
+class Ending(Enum):
+    """How a shard came back. Only a receipt says that it landed."""
+
+    RETURNED = auto()
+    RAISED = auto()
+    WORKER_DIED = auto()
+    LOST = auto()  # cancelled or forgotten by the scheduler: nobody knows what happened
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back for a shard; `error` is the exception of RAISED, with its message in `detail`."""
+
+    shard: Shard
+    ending: Ending
+    detail: str = ""
+    error: BaseException | None = None
+
+
+Submit = Callable[[Shard], "PrefectDaskFuture[Any]"]
+
+
+def _outcome(shard: Shard, future: PrefectDaskFuture[Any]) -> Outcome | None:
+    """The shard's outcome; None where the result has to be computed again because the worker that held it died."""
+    try:
+        state = future.wrapped_future.result(timeout=_GATHER_S)
+    except distributed.TimeoutError:
+        return None
+    except KilledWorker as error:
+        return Outcome(shard, Ending.WORKER_DIED, f"{error.allowed_failures + 1} worker processes died on it")
+    except CancelledError as error:
+        return Outcome(shard, Ending.LOST, f"lost by the scheduler: {error}")
+    except Exception as error:  # the machinery around the task: pickling, Prefect, the scheduler
+        return Outcome(shard, Ending.RAISED, f"{type(error).__name__}: {error}", error)
+    if state.is_completed():
+        return Outcome(shard, Ending.RETURNED)
+    error = get_state_exception(state)
+    return Outcome(shard, Ending.RAISED, f"{type(error).__name__}: {error}", error)
+
+
+class Dispatcher:
+    """Submits shards through a task runner whose cluster runs.
+
+    worker_wait_s: with no worker at all for this long, SiteError is raised; a sweep never hangs silently.
+    """
+
+    def __init__(self, runner: DaskTaskRunner, submit: Submit, worker_wait_s: float) -> None:
+        self._runner = runner
+        self._submit = submit
+        self._worker_wait_s = worker_wait_s
+        self._running: dict[PrefectDaskFuture[Any], Shard] = {}
+
+    def wait_for_workers(self, resources: dict[str, float]) -> None:
+        """Returns once a worker is there. SiteError without one in time, or where none declares `resources`."""
+        client = self._runner.client
+        try:
+            client.wait_for_workers(1, timeout=self._worker_wait_s)
+        except TimeoutError as error:
+            raise SiteError(f"no Dask worker came within {self._worker_wait_s:.0f} s") from error
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        if not any(all(w["resources"].get(k, 0) >= v for k, v in resources.items()) for w in workers):
+            raise SiteError(f"no Dask worker declares the resources {resources} that the cluster file asks of a shard")
+
+    def worker_count(self) -> int:
+        """Workers that are connected now."""
+        return len(self._runner.client.scheduler_info(n_workers=-1)["workers"])
+
+    def run(self, shards: Iterable[Shard], in_flight: Callable[[], int]) -> Iterator[Outcome]:
+        """Yields the outcome of each shard as it comes back; never more than `in_flight()` are submitted at a time.
+
+        Closing the iterator (or an error) cancels what has not started.
+        """
+        waiting = iter(shards)
+        woken = threading.Event()
+        workers_seen = time.monotonic()
+        exhausted = False
+        try:
+            while True:
+                while not exhausted and len(self._running) < in_flight():
+                    shard = next(waiting, None)
+                    if shard is None:
+                        exhausted = True
+                        break
+                    future = self._submit(shard)
+                    self._running[future] = shard
+                    future.wrapped_future.add_done_callback(lambda _: woken.set())
+                if not self._running:
+                    return
+                if woken.wait(_POLL_S) or self.worker_count():
+                    workers_seen = time.monotonic()
+                elif time.monotonic() - workers_seen > self._worker_wait_s:
+                    raise SiteError(f"no Dask worker for {self._worker_wait_s:.0f} s; {len(self._running)} shards wait")
+                woken.clear()
+                # Statuses are looked at anew each time: a finished future goes back to pending when the worker that
+                # held its result dies.
+                for future in [f for f in self._running if f.wrapped_future.done()]:
+                    outcome = _outcome(self._running[future], future)
+                    if outcome is not None:
+                        del self._running[future]
+                        yield outcome
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Forget what is in flight; what a worker is in the middle of ends there."""
+        if self._running:
+            self._runner.client.cancel([f.wrapped_future for f in self._running], force=True)
+            self._running.clear()

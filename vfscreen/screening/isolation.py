@@ -1,0 +1,79 @@
+"""A shard across a process boundary: calling its function by name, accounting for studies that were lost.
+
+Belongs here: what the flow needs of a shard without knowing what screening is. Does not belong here: screening a shard
+(`screening.shard`), deciding which studies are lost (flows).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vfscreen.errors import LakeError, ReasonCode, SettingsError, Stage, State
+from vfscreen.lake.plan import Shard
+from vfscreen.lake.store import Lake
+from vfscreen.lake.views import connect
+from vfscreen.schema.tables import MANIFEST, SERIES
+from vfscreen.settings import Settings
+
+SHARD_FUNCTION = "vfscreen.screening.shard:run_shard"
+"""The function that screens a shard: (archive, lake_url, shard, settings, run_id) -> anything; it lands the shard."""
+
+_COPIED = tuple(c.name for c in SERIES.columns if c.name in MANIFEST.by_name)
+
+
+def load_shard_function(path: str) -> Callable[..., Any]:
+    """The function at `module:name`. SettingsError where there is none."""
+    module_name, _, name = path.partition(":")
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"shard function {path!r} cannot be imported: {error}") from error
+    return function
+
+
+def call_shard_function(
+    function: str, archive: str, lake_url: str, shard: Shard, settings: Settings, run_id: str
+) -> None:
+    """Run one shard in this process. What it found is in the lake; nothing is returned.
+
+    Raises what the function raises; SiteError among it means that the run must stop.
+    """
+    load_shard_function(function)(archive, lake_url, shard, settings, run_id)
+
+
+def record_lost_study(
+    lake_url: str, shard: Shard, run_id: str, model_release: str, reason: ReasonCode, message: str
+) -> Mapping[str, Any]:
+    """Land `shard` (of one study) as failed because nothing came back from it; returns the receipt.
+
+    Series that were never to be screened keep the reason the index gave them. LakeError where the manifest no longer
+    holds the shard's series.
+    """
+    lake = Lake.open(lake_url)
+    rows = [_lost_row(row, reason, message) for row in _manifest_rows(lake, shard)]
+    return lake.write_shard(shard.shard_id, run_id, model_release, rows, [])
+
+
+def _manifest_rows(lake: Lake, shard: Shard) -> list[dict[str, Any]]:
+    with connect(lake, allow_damaged=True) as connection:
+        result = connection.execute(
+            "SELECT * FROM stored_manifest WHERE list_contains($studies, StudyInstanceUID)",
+            {"studies": list(shard.studies)},
+        )
+        names = [column[0] for column in result.description or ()]
+        rows = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+    found = {(r["StudyInstanceUID"], r["SeriesInstanceUID"], r["content_fingerprint"]): r for r in rows}
+    if gone := [key for key in shard.series if key not in found]:
+        raise LakeError(f"series {gone[0][1]} is no longer in the manifest as it was planned: run the sweep again")
+    return [found[key] for key in shard.series]
+
+
+def _lost_row(manifest: Mapping[str, Any], reason: ReasonCode, message: str) -> dict[str, Any]:
+    row = {name: manifest[name] for name in _COPIED}
+    if manifest["selected"]:
+        ending = {"state": State.FAILED, "stage": Stage.WORKER, "reason_code": reason, "message": message}
+    else:
+        ending = {"state": State.REJECTED}
+    return {**row, **ending}
