@@ -10,7 +10,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from vfscreen.synthesis.anatomy import Float, PatientSpec, VertebraSpec
-from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Shape, ramp
+from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Plate, Shape, ramp
 
 _EXPONENT = 2.5
 _ROUND = np.eye(3)
@@ -190,35 +190,44 @@ def ribs(spec: PatientSpec) -> list[Capsule]:
 
 
 def pelvis(spec: PatientSpec) -> list[Shape]:
-    """Sacral segments S2-S5 with the alae, iliac wings up to the crests (L4/L5), acetabula and femoral heads."""
+    """Sacrum below S1 with its alae, iliac wings up to the crests (L4/L5), hip joints and pubis."""
     k = spec.scale
     s1 = spec.sacrum
     found: list[Shape] = []
-    size = np.array([21.0, 11.0, 13.0]) * k
     low = 0.5 * (s1.inferior_w[0] + s1.inferior_w[2])
-    turn = 0.0
-    place = s1.to_lps(np.array([0.0, 2.0, low - 8.0 * k]))
+    place = s1.to_lps(np.array([0.0, -2.0 * k, low * 0.55]))
+    rows = []  # sacral segments from S1's middle to the tip, curving: centre and half width
+    for n, wide in enumerate((44.0, 40.0, 31.0, 23.0, 12.0)):
+        rows.append((place, wide * k))
+        place = place - _turned(s1.frame, 0.16 * n + 0.1)[2] * (21.0 - 1.5 * n) * k
     for n in range(4):
-        found.append(Ellipsoid(place, size * (1.0 - 0.17 * n), _turned(s1.frame, turn)))
-        turn += 0.24
-        place = place - _turned(s1.frame, turn)[2] * (19.0 - 2.5 * n) * k
+        (upper, wide), (lower, narrow) = rows[n], rows[n + 1]
+        left = s1.frame[0]
+        back = s1.frame[1] * (10.0 if n < 2 else 4.0) * k
+        corners = (upper + left * wide + back, upper - left * wide + back, lower + left * narrow + back)
+        thick = (9.0, 8.0, 7.0, 5.0)[n] * k
+        found.append(Plate(np.stack(corners), thick))
+        found.append(Plate(np.stack((corners[1], lower - left * narrow + back, corners[2])), thick))
+        found.append(Capsule(upper + 0.3 * back, lower + 0.3 * back, (15.0 - 2.5 * n) * k, (12.5 - 2.5 * n) * k, _ROUND))
     for s in (-1.0, 1.0):
-        found.append(Ellipsoid(s1.to_lps(np.array([s * 38.0, 10.0, -20.0]) * k), np.array([26.0, 15.0, 24.0]) * k, s1.frame))
-        found.append(Ellipsoid(s1.to_lps(np.array([s * 30.0, 12.0, -45.0]) * k), np.array([20.0, 12.0, 22.0]) * k, s1.frame))
-        crest = [(s * 50, 62, 12), (s * 72, 46, 34), (s * 100, 20, 44), (s * 122, -12, 34), (s * 128, -40, 8)]
-        socket = np.array([s * 92.0, -8.0, -88.0]) * k
         origin = s1.centre_lps_mm
-        rim = [origin + np.array(c, dtype=float) * k for c in crest]
-        dense = CubicSpline(np.arange(5), np.stack(rim))(np.linspace(0, 4, 17))
+
+        def at(x: float, y: float, z: float, side: float = s, origin: Float = origin) -> Float:
+            return np.asarray(origin + np.array([side * x, y, z]) * k)
+
+        crest = CubicSpline(np.arange(5), np.stack([at(50, 60, 8), at(76, 44, 32), at(104, 16, 42), at(124, -16, 30), at(122, -44, 0)]))
+        dense = crest(np.linspace(0, 4, 9))
         found += [Capsule(a, b, 5.5 * k, 5.5 * k, _ROUND) for a, b in zip(dense[:-1], dense[1:], strict=True)]
-        foot = origin + socket
-        inner = origin + np.array([s * 58.0, 30.0, -40.0]) * k
-        for t, top in zip(np.linspace(0, 1, 17), dense, strict=True):
-            found.append(Capsule(inner + t * (foot - inner), top, 5.5 * k, 4.2 * k, _ROUND))
-        found.append(Capsule(inner, foot, 11.0 * k, 20.0 * k, _ROUND))
-        found.append(Ellipsoid(foot + np.array([s * 4, -2, -8.0]) * k, np.full(3, 24.0) * k, np.eye(3)))
-        found.append(Capsule(foot + np.array([s * 20, 0, -14.0]), foot + np.array([s * 58, 12, -34.0]), 15.0 * k, 17.0 * k, _ROUND))
-        found.append(Capsule(foot + np.array([s * 0, -8, -20.0]), origin + np.array([s * 10, -46, -122.0]) * k, 11.0 * k, 8.0 * k, _ROUND))
+        joint, hollow, socket = at(54, 38, -42), at(84, 8, -20), at(90, -6, -78)
+        found += [Plate(np.stack([hollow, a, b]), 3.4 * k) for a, b in zip(dense[:-1], dense[1:], strict=True)]
+        found += [Plate(np.stack([hollow, dense[0], joint]), 5.0 * k), Plate(np.stack([hollow, joint, socket]), 7.0 * k)]
+        found += [Plate(np.stack([hollow, socket, dense[-1]]), 6.0 * k)]
+        head = at(92, -8, -92)
+        found.append(Ellipsoid(head, np.full(3, 24.0) * k, _ROUND))
+        found.append(Capsule(head, at(138, 6, -124), 15.0 * k, 18.0 * k, _ROUND))
+        found.append(Capsule(at(138, 6, -124), at(140, 0, -260), 17.0 * k, 14.0 * k, _ROUND))
+        found.append(Capsule(at(82, -16, -96), at(10, -46, -118), 11.0 * k, 8.0 * k, _ROUND))
+        found.append(Capsule(at(84, 14, -96), at(58, 16, -150), 12.0 * k, 11.0 * k, _ROUND))
     return found
 
 
@@ -238,12 +247,13 @@ def shoulder_and_sternum(spec: PatientSpec) -> list[Shape]:
     wide = np.diag([0.4, 1.0, 1.0])
     found: list[Shape] = [Capsule(top + [0, -4, 8], bottom, 7.0, 6.0, wide)]
     for s in (-1.0, 1.0):
-        found.append(Capsule(top + [s * 24, 0, 12], t1 + np.array([s * 150, -30, 25]) * k, 6.5, 6.0, _ROUND))
-        back = rib_path(spec, "T5", s)
-        corner = back[len(back) // 4] + [s * 10.0, 12.0, 0.0]
-        glenoid = t1 + np.array([s * 150, 0, -20]) * k
-        lower = corner + [s * 5, -2, -55]
-        for t in np.linspace(0, 1, 7):
-            found.append(Capsule(lower + t * (corner + [-s * 6, 6, 50] - lower), glenoid, 2.6, 5.0, _ROUND))
-        found.append(Ellipsoid(glenoid + [s * 22, -6, 10], np.full(3, 23.0) * k, np.eye(3)))
+        glenoid = t1 + np.array([s * 128, 6, -18]) * k
+        found.append(Capsule(top + [s * 24, 0, 12], glenoid + [s * 4, -14, 26], 6.5, 6.0, _ROUND))
+        path = rib_path(spec, "T4", s)
+        corner = path[len(path) // 4] + [s * 14.0, 9.0, 4.0]
+        lower = rib_path(spec, "T7", s)[len(path) // 4] + [s * 14.0, 9.0, 0.0]
+        found.append(Plate(np.stack([corner, lower, glenoid]), 2.8))
+        found.append(Capsule(lower, glenoid, 4.2, 6.5, _ROUND))
+        found.append(Capsule(corner + [0, 6, -12], glenoid + [s * 6, 6, 22], 4.0, 6.0, _ROUND))
+        found.append(Ellipsoid(glenoid + [s * 24, -4, 10], np.full(3, 22.0) * k, _ROUND))
     return found

@@ -138,7 +138,34 @@ class Ellipsoid:
         return np.asarray(np.sqrt(x * x + y * y + z * z) * (1.0 / rho - 1.0) + np.float32(1e-3) * (rho < 1e-4))
 
 
-Shape = Capsule | Ellipsoid
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """A triangle (3, 3) LPS mm thickened by `radius` on both sides, with round rims."""
+
+    corners: Float
+    radius: float
+
+    @property
+    def bounds(self) -> tuple[Float, Float]:
+        return self.corners.min(axis=0) - self.radius, self.corners.max(axis=0) + self.radius
+
+    def depth(self, grid: Grid, box: Box) -> Array:
+        """Distance to the surface, positive inside, mm."""
+        normal = np.cross(self.corners[1] - self.corners[0], self.corners[2] - self.corners[0])
+        normal = normal / np.linalg.norm(normal)
+        over: Array = np.abs(grid.linear(box, normal, self.corners[0]))
+        within = np.ones((1, 1, 1), dtype=bool)
+        rim: Array | None = None
+        for n in range(3):
+            a, b = self.corners[n], self.corners[(n + 1) % 3]
+            within = within & (grid.linear(box, np.cross(normal, b - a), a) >= 0)
+            edge = Capsule(a, b, 0.0, 0.0, np.eye(3)).depth(grid, box)
+            rim = edge if rim is None else np.maximum(rim, edge)
+        assert rim is not None
+        return np.asarray(np.float32(self.radius) + np.where(within, -over, rim))
+
+
+Shape = Capsule | Ellipsoid | Plate
 
 
 def padded_box(grid: Grid, shape: Shape) -> Box | None:

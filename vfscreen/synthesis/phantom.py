@@ -98,18 +98,21 @@ class Scene:
     def _render_part(self, grid: Grid, table: bool) -> Array:
         spec = self.spec
         whole: Box = tuple(slice(0, n) for n in grid.shape_kji)  # type: ignore[assignment]
-        hu: Array = np.full(grid.shape_kji, -1000.0, dtype=np.float32)
-        if table:
-            _paint_table(hu, grid, whole, float(self.trunk.back.max()) + 1.0, float(np.mean(self.trunk.x)))
-        depth = self.trunk.depth_mm(grid, whole, 2.5)
         edge = grid.mean_edge_mm
-        blend(hu, ramp(depth, edge), 10.0)
-        blend(hu, ramp(depth - np.float32(2.0), edge), FAT_HU)
-        wall = np.float32(spec.fat_mm * 0.8 + 3.0)
-        blend(hu, ramp(depth - wall, edge), 52.0)
-        blend(hu, ramp(depth - wall - np.float32(14.0), edge), FAT_HU + 25)
-        del depth
+        depth = self.trunk.depth_mm(grid, whole, 2.5)
+        wall = np.float32(spec.fat_mm * 0.8 + 4.0)
+        hu: Array = np.full(grid.shape_kji, 52.0, dtype=np.float32)
+        blend(hu, ramp(depth - wall - np.float32(13.0), edge), FAT_HU + 15)
         _paint(hu, grid, self.soft)
+        # from the inside outwards, so that nothing sticks out of what wraps it
+        blend(hu, ramp(wall - depth, edge) * _not_back(grid, whole, self.trunk, spec), FAT_HU)
+        blend(hu, ramp(np.float32(5.0) - depth, edge), FAT_HU)
+        blend(hu, ramp(np.float32(2.0) - depth, edge), 10.0)
+        around: Array = np.full(grid.shape_kji, -1000.0, dtype=np.float32)
+        if table:
+            _paint_table(around, grid, whole, float(self.trunk.back.max()) + 1.0, float(np.mean(self.trunk.x)))
+        blend(hu, ramp(-depth, edge), around)
+        del depth, around
         low = np.array([-1e3, -1e3, spec.vertebra("T12").centre_lps_mm[2] - 40.0])
         high = np.array([1e3, 1e3, spec.vertebra("T1").centre_lps_mm[2] + 30.0])
         if (box := grid.box(low, high)) is not None:
@@ -175,6 +178,14 @@ def _paint(hu: Array, grid: Grid, items: Sequence[Painted]) -> None:
     for item in items:
         if (box := padded_box(grid, item.shape)) is not None:
             blend(hu[box], ramp(item.shape.depth(grid, box), grid.mean_edge_mm), item.hu)
+
+
+def _not_back(grid: Grid, whole: Box, trunk: Profile, spec: PatientSpec) -> Array:
+    """0 over the muscles of the back, where the subcutaneous fat is thin, else 1."""
+    x, y, z = grid.local(whole, np.eye(3), np.zeros(3))
+    middle, back, _, depth = trunk.at(z)
+    aside = np.clip((np.abs(x - middle) - 50.0) / 12.0, 0.0, 1.0)
+    return np.maximum(aside, (y < back - depth).astype(np.float32)).astype(np.float32)
 
 
 def _paint_table(hu: Array, grid: Grid, whole: Box, top_mm: float, middle_mm: float) -> None:

@@ -60,14 +60,14 @@ def trunk_profile(spec: PatientSpec) -> Profile:
         tip = v.to_lps(np.array([0.0, 0.5 * v.depth + (40.0 if v.level[0] != "L" else 43.0), 0.0]))[1]
         if v.level[0] == "T":
             breadth, depth = chest_radii(float(v.level[1:]), spec)
-            shoulder = float(np.interp(float(v.level[1:]), [1, 2, 4, 6], [95, 90, 45, 0]))
-            rows.append((v.centre_lps_mm[2], tip + 6 + 0.4 * fat, breadth + 22 + fat + shoulder * k, depth + 20 + 0.5 * fat))
+            shoulder = float(np.interp(float(v.level[1:]), [1, 2, 3, 4, 6], [88, 72, 52, 30, 0]))
+            rows.append((v.centre_lps_mm[2], tip + 9 + 0.4 * fat, breadth + 22 + fat + shoulder * k, depth + 20 + 0.5 * fat))
         elif v.level[0] == "L":
-            rows.append((v.centre_lps_mm[2], tip + 6 + 0.5 * fat, 128 * k * spec.breadth + 1.6 * fat, 95 * k + 1.1 * fat))
+            rows.append((v.centre_lps_mm[2], tip + 9 + 0.5 * fat, 128 * k * spec.breadth + 1.6 * fat, 95 * k + 1.1 * fat))
         else:
             n = float(v.level[1:])
-            breadth = float(np.interp(n, [4, 5, 6, 7], [64, 70, 95, 150]))
-            rows.append((v.centre_lps_mm[2], tip + 0.3 * fat, breadth * k, (62.0 + 2 * (n - 3)) * k))
+            breadth = float(np.interp(n, [4, 5, 6, 7], [66, 76, 105, 150]))
+            rows.append((v.centre_lps_mm[2], tip + 6 + 0.3 * fat, breadth * k, (62.0 + 2 * (n - 3)) * k))
     base = spec.sacrum.centre_lps_mm
     back = rows[-1][1]
     rows += [
@@ -177,9 +177,9 @@ def soft_tissue(spec: PatientSpec) -> list[Painted]:
     blob("L1", (56, -4, 2), (9, 10, 24), -60)
     blob("L1", (-56, -4, -12), (9, 10, 24), -60)
     for s in (-1.0, 1.0):
-        erector = beside(spec, levels, (s * 27, 34, 0))
-        width = [15.0 if lv[0] == "C" else 16.0 + 0.8 * n for n, lv in enumerate(levels)]
-        add(tubes(erector, np.minimum(np.asarray(width) * 0.95, 27.0) * k, (0.9, 1.15, 1)), MUSCLE_HU)
+        erector = np.vstack([beside(spec, levels, (s * 25, 27, 0)), spec.sacrum.to_lps(np.array([s * 22.0, 44.0, -40.0]))])
+        width = np.interp(np.arange(len(erector)), [0, 8, len(erector) - 5, len(erector) - 1], [13, 15, 23, 14])
+        add(tubes(erector, width * k, (0.9, 1.05, 1)), MUSCLE_HU - 8)
         psoas = beside(spec, _range(spec, "L1", levels[-1]), (s * 37, -12, 0))
         hip = spec.sacrum.centre_lps_mm + np.array([s * 82.0, -45.0, -75.0]) * k
         add(tubes(np.vstack([psoas, hip]), np.linspace(8, 23, len(psoas) + 1) * k), MUSCLE_HU + 3)
