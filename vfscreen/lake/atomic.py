@@ -35,11 +35,11 @@ _CREATED_JUST_NOW_S = 60.0
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A stored file: path relative to the root, size in bytes, last modification (s since the epoch; 0 if unknown)."""
+    """A stored file: path relative to the root, size in bytes, last modification (s since the epoch; None if unknown)."""
 
     path: str
     size: int
-    modified: float
+    modified: float | None
 
 
 class Store:
@@ -109,7 +109,7 @@ class Store:
                         if item["type"] == "file":
                             when = item.get("LastModified")
                             name = _join(folder, item["name"].rsplit("/", 1)[-1])
-                            found.append(FileInfo(name, int(item["size"] or 0), when.timestamp() if when else 0.0))
+                            found.append(FileInfo(name, int(item["size"] or 0), when.timestamp() if when else None))
         return sorted(found, key=lambda f: f.path)
 
     # writing
@@ -174,7 +174,7 @@ class Store:
         for info in self._list(folder):
             path = Path(self.full(info.path))
             # Between creating and locking its file a writer owns no lock yet; a minute is far longer than that.
-            if path.name.startswith(TEMPORARY_PREFIX) and time.time() - info.modified > _CREATED_JUST_NOW_S:
+            if path.name.startswith(TEMPORARY_PREFIX) and older_than(info, _CREATED_JUST_NOW_S):
                 with self._typed("remove", info.path), contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                     if _lock(file):
                         path.unlink()
@@ -206,14 +206,17 @@ class Store:
             words = str(error).lower()
             if error.errno in _FULL or (not self.is_local and any(w in words for w in _FULL_WORDS)):
                 raise StorageFull(f"{text}. Free space (or raise the quota) and run the same command again") from error
-            raise LakeError(
-                f"{text}. Check that the storage is reachable and that this user may write to it"
-            ) from error
+            raise LakeError(f"{text}. Check that the storage is reachable and writable for this user") from error
         except Exception as error:
             # Client libraries of object stores have their own roots of errors (credentials, end points).
             if type(error).__module__.split(".")[0] in {"botocore", "aiobotocore", "aiohttp", "s3fs"}:
                 raise LakeError(f"cannot {verb} {path} in {self.url}: {error}. Check end point and keys") from error
             raise
+
+
+def older_than(info: FileInfo, seconds: float) -> bool:
+    """Whether the file was last written more than `seconds` ago; False where that is not known."""
+    return info.modified is not None and time.time() - info.modified > seconds
 
 
 def _join(folder: str, name: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from typing import Any
 
 from vfscreen.errors import LakeError, State
 from vfscreen.lake import paths
-from vfscreen.lake.atomic import Store
+from vfscreen.lake.atomic import Store, older_than
 from vfscreen.lake.tables import decode, encode, sha256
 from vfscreen.schema.tables import RECEIPTS, RUNS, SERIES, VERTEBRAE
 
@@ -164,7 +163,7 @@ class Lake:
             info.path
             for folder in (paths.SERIES, paths.VERTEBRAE)
             for info in self.store.list_files(folder)
-            if info.modified and time.time() - info.modified > _ORPHAN_AGE_S
+            if older_than(info, _ORPHAN_AGE_S)
         ]
         if old:
             named = {row[name] for row in self.receipts() for name in _PATH_COLUMNS}
