@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_views_do_not_depend_on_order_or_shards(
     ends = [ended(m, (0.1, 0.05 * n)) for n, m in enumerate(manifest)]
     contents = []
     borders = [0, *sorted(cuts), 8]
-    splits = [order[a:b] for a, b in zip(borders, borders[1:], strict=False)]
+    splits = [order[a:b] for a, b in pairwise(borders)]
     for shards in ([list(range(8))], [*splits, sorted(again)]):
         lake = Lake.create(tmp_path_factory.mktemp("lake"))
         put_index(lake, manifest)

@@ -35,7 +35,7 @@ _CREATED_JUST_NOW_S = 60.0
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A stored file: path relative to the root, size in bytes, last modification (s since the epoch; None if unknown)."""
+    """A stored file: path relative to the root, size in bytes, last modification in s since the epoch, if known."""
 
     path: str
     size: int
