@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.environment import ensure_server, quieten_prefect
+from flows.environment import prefect_server, quieten_prefect
 from vfscreen.cli.common import ExitStatus, print_error, print_json
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def run_sweep(archive: str, lake: str, **options: Any) -> SweepSummary:
     from flows.outcome import SweepSummary
     from flows.sweep import sweep
 
-    ensure_server()
-    state = sweep(absolute(archive), absolute(lake), **options, return_state=True)
+    with prefect_server():
+        state = sweep(absolute(archive), absolute(lake), **options, return_state=True)
     result = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 
 PREFECT_DEFAULTS = {
@@ -35,14 +36,17 @@ def quieten_prefect(environ: MutableMapping[str, str] = os.environ) -> None:
         environ.setdefault(name, value)
 
 
-def ensure_server() -> None:
-    """Waits until a Prefect server answers: the one at PREFECT_API_URL, else this process's embedded one.
+@contextmanager
+def prefect_server() -> Iterator[str]:
+    """The URL of a Prefect server that answers: the one at PREFECT_API_URL, else this process's embedded one.
 
-    Two sweeps that start at once on a machine that never ran Prefect would both create its database; the lock lets one
-    of them do it. Raises what Prefect raises when no server can be reached.
+    Inside the context every flow and, through the settings that travel with a task, every worker talks to that server;
+    left alone, each worker process would start an embedded one of its own (10 s of both cores each). Two sweeps that
+    start at once on a machine that never ran Prefect would both create its database; the lock lets one of them do it.
+    Raises what Prefect raises when no server can be reached.
     """
     from prefect.client.orchestration import get_client
-    from prefect.settings import get_current_settings
+    from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
     home = Path(get_current_settings().home).expanduser()
     home.mkdir(parents=True, exist_ok=True)
@@ -50,3 +54,6 @@ def ensure_server() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by a kill
         with get_client(sync_client=True) as client:
             client.hello().raise_for_status()
+            url = str(client.api_url)
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield url

@@ -11,6 +11,7 @@ it by pausing; a paused worker would only hang. The one limit kept is the last: 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -20,9 +21,10 @@ from types import ModuleType
 from typing import Any
 
 import dask
+from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
 from distributed import LocalCluster, Nanny, Scheduler, SpecCluster
-from distributed.system import CPU_COUNT, MEMORY_LIMIT
+from distributed.system import MEMORY_LIMIT
 
 from flows.clusters import (
     Cluster,
@@ -169,14 +171,14 @@ def _start(model: Cluster, worker_attempts: int) -> SpecCluster:
             threads_per_worker=1,
             memory_limit=memory,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             scheduler_kwargs=scheduler,
             resources=model.resources or None,
             env=worker_environment(model, threads),
         )
     if isinstance(model, GpuNodeModel):
         spec = gpu_spec(model, gpu_devices(model))
-        options = {**scheduler, "host": "127.0.0.1", "port": 0, "dashboard": False}
+        options = {**scheduler, "host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
         return SpecCluster(workers=spec, scheduler={"cls": Scheduler, "options": options})
     if isinstance(model, SlurmModel):
         jobqueue = require("dask_jobqueue", "dask-jobqueue")
@@ -201,6 +203,7 @@ def open_cluster(model: Cluster, worker_attempts: int) -> Iterator[RunningCluste
     if isinstance(model, ExistingSchedulerModel):
         yield RunningCluster(model.address, model)
         return
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # it warns of every worker that dies; so do we, once
     with dask.config.set(DASK_CONFIG):
         cluster = _start(model, worker_attempts)
         try:

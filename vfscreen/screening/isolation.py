@@ -52,11 +52,12 @@ def record_lost_study(
     holds the shard's series.
     """
     lake = Lake.open(lake_url)
-    rows = [_lost_row(row, reason, message) for row in _manifest_rows(lake, shard)]
+    rows = [_lost_row(row, reason, message) for row in manifest_rows(lake, shard)]
     return lake.write_shard(shard.shard_id, run_id, model_release, rows, [])
 
 
-def _manifest_rows(lake: Lake, shard: Shard) -> list[dict[str, Any]]:
+def manifest_rows(lake: Lake, shard: Shard) -> list[dict[str, Any]]:
+    """MANIFEST rows of the shard's series, in its order. LakeError where one is gone or changed since the plan."""
     with connect(lake, allow_damaged=True) as connection:
         result = connection.execute(
             "SELECT * FROM stored_manifest WHERE list_contains($studies, StudyInstanceUID)",
