@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 
 from vfscreen.errors import Failed, ReasonCode, Stage
 from vfscreen.geometry.volume import Volume

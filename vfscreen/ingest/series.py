@@ -24,11 +24,13 @@ Problem = tuple[ReasonCode, str]
 _NO_IMAGE_MODALITIES = frozenset(
     "SR SEG RTSTRUCT RTPLAN RTRECORD PR KO DOC REG FID PLAN AU ECG EPS HD RESP RWV SMR SRF STAIN TG TEXTUREMAP".split()
 )
-_CT_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.2": "CT",
-    "1.2.840.10008.5.1.4.1.1.2.1": "Enhanced CT",
-    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT",
-}
+_CT_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.2",  # CT
+        "1.2.840.10008.5.1.4.1.1.2.1",  # enhanced CT
+        "1.2.840.10008.5.1.4.1.1.2.2",  # legacy converted enhanced CT
+    }
+)
 _NOT_HU = frozenset(
     "MIP MINIP MAXIP PROJECTION VRT VR_3D SHADED VOLREN SCREENSAVE SCREEN_SAVE CAPTURE PASTED DOSE_INFO "
     "IODINE IODINE_NO_WATER WATER_IODINE EFF_ATOMIC_NUM Z_EFF Z_EFFECTIVE RHO ELECTRON_DENSITY SUBTRACTION "
@@ -154,7 +156,7 @@ def _kind_problem(used: Sequence[Row], slices: Sequence[Slice]) -> Problem | Non
     modality, sop_class = first["Modality"], first["SOPClassUID"]
     sized = [r for r in used if r["Rows"] and r["Columns"]]
     pixels = [r for r in used if r["has_pixel_data"]]
-    if modality in _NO_IMAGE_MODALITIES or not (sized or pixels):
+    if modality in _NO_IMAGE_MODALITIES or (not (sized or pixels) and sop_class not in _CT_CLASSES):
         return ReasonCode.NOT_AN_IMAGE, f"Modality {modality}, SOP class {sop_class}, {len(sized)} images"
     if modality != "CT":
         return ReasonCode.MODALITY_NOT_SUPPORTED, f"Modality {modality}; CT is screened"

@@ -49,7 +49,8 @@ class LocalFile:
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
-        self.size = os.fstat(self._descriptor).st_size
+        info = os.fstat(self._descriptor)
+        self.size, self.modified_ns = info.st_size, info.st_mtime_ns
 
     def __enter__(self) -> LocalFile:
         return self
@@ -59,6 +60,16 @@ class LocalFile:
 
     def read(self, start: int, end: int) -> bytes:
         return os.pread(self._descriptor, end - start, start)
+
+    def read_into(self, start: int, out: Any) -> None:
+        """Fills `out` (a C-contiguous array) with the bytes from `start` on. Raises OSError where they end early."""
+        view = memoryview(out).cast("B")
+        done = 0
+        while done < len(view):
+            count = os.preadv(self._descriptor, [view[done:]], start + done)
+            if count == 0:
+                raise OSError(f"the file ends at byte {start + done}")
+            done += count
 
 
 @dataclass
@@ -111,44 +122,47 @@ class Archive:
         return f"{self.root}/{path}" if path else self.root
 
     def source(self, path: str, size: int, first: bytes = b"") -> LocalFile | RemoteFile:
+        """A file's bytes. first: its leading bytes where `first_bytes` fetched them."""
         return LocalFile(self.full(path)) if self.is_local else RemoteFile(self.fs, self.full(path), size, first)
 
     def open_zip(self, path: str) -> zipfile.ZipFile:
         """Raises zipfile.BadZipFile, OSError."""
         return zipfile.ZipFile(Path(self.full(path)).open("rb") if self.is_local else self.fs.open(self.full(path)))
 
-    def read_whole(self, items: Sequence[tuple[str, str]]) -> Iterator[bytes | OSError]:
-        """The whole content of each (path, member), in order; an item that cannot be read is its error.
-
-        Objects of a remote archive are fetched several at a time.
-        """
-        zips: tuple[str, zipfile.ZipFile] | None = None
+    def sources(self, items: Sequence[tuple[str, str]]) -> Iterator[ByteSource | OSError]:
+        """A source of each (path, member), in order, good until the next is asked for; an item that cannot be had is its
+        error. Objects of a remote archive are fetched whole, several at a time."""
+        opened: tuple[str, zipfile.ZipFile] | None = None
         try:
             for at in range(0, len(items), _FETCH_AT_ONCE):
                 chunk = items[at : at + _FETCH_AT_ONCE]
-                fetched = self._fetch([p for p, member in chunk if not member])
+                fetched = self._fetch([path for path, member in chunk if not member])
                 for path, member in chunk:
-                    if not member:
-                        yield fetched[path] if path in fetched else _read_local(self.full(path))
-                        continue
                     try:
-                        if zips is None or zips[0] != path:
-                            zips = (path, self.open_zip(path))
-                        info = zips[1].getinfo(member)
-                        yield ZipMember(zips[1], info).read(0, info.file_size)
-                    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+                        if member:
+                            if opened is None or opened[0] != path:
+                                opened = (path, self.open_zip(path))
+                            info = opened[1].getinfo(member)
+                            yield Memory(ZipMember(opened[1], info).read(0, info.file_size))
+                        elif self.is_local:
+                            with LocalFile(self.full(path)) as file:
+                                yield file
+                        else:
+                            yield fetched[path]
+                    except (KeyError, RuntimeError, zipfile.BadZipFile) as error:
                         yield OSError(f"zip member {member}: {error}")
+                    except OSError as error:
+                        yield error
         finally:
-            if zips is not None:
-                zips[1].close()
+            if opened is not None:
+                opened[1].close()
 
-    def _fetch(self, paths: list[str]) -> dict[str, bytes | OSError]:
+    def _fetch(self, paths: list[str]) -> dict[str, ByteSource | OSError]:
         if self.is_local or not paths:
             return {}
         found = self.fs.cat([self.full(p) for p in paths], on_error="return")
-        if isinstance(found, bytes):
-            return {paths[0]: found}
-        return {p: _as_bytes(found.get(self.full(p))) for p in paths}
+        contents = {p: _as_bytes(found.get(self.full(p))) for p in paths}
+        return {p: c if isinstance(c, OSError) else Memory(c) for p, c in contents.items()}
 
     def first_bytes(self, entries: Sequence[Entry], count: int) -> dict[str, bytes | OSError]:
         """The leading bytes of remote files, fetched together; nothing for a local archive."""
@@ -244,13 +258,6 @@ class Memory:
 
     def read(self, start: int, end: int) -> bytes:
         return self.data[start:end]
-
-
-def _read_local(path: str) -> bytes | OSError:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        return error
 
 
 def _as_bytes(value: Any) -> bytes | OSError:
