@@ -216,8 +216,10 @@ def draw_patient(
 
     fractures: those asked for; None draws some with `fracture_probability` a vertebra of T4-L5.
     variant: None draws (rarely one), else "none", "T13", "L6" or "no_T12_rib". scoliosis_deg: largest coronal tilt,
-    None draws (mostly small). Raises ValueError for a fracture at a level the patient does not have.
+    None draws (mostly small). The same generator state gives the same person whatever the fractures, so that a
+    follow-up differs from its baseline by them alone. Raises ValueError for a fracture at a level that is not there.
     """
+    rng, body_rng, fracture_rng, stack_rng = (np.random.default_rng(s) for s in rng.integers(2**62, size=4))
     sex = sex or str(rng.choice(["F", "M"]))
     age = float(rng.uniform(45, 90)) if age_years is None else float(age_years)
     scale = float((1.04 if sex == "M" else 0.95) * np.clip(rng.normal(1.0, 0.045), 0.88, 1.12))
@@ -228,15 +230,14 @@ def draw_patient(
     if variant == "L6":
         levels.append("L6")
     if fractures is None:
-        fractures = _draw_fractures(rng, levels, fracture_probability)
+        fractures = _draw_fractures(fracture_rng, levels, fracture_probability)
     wanted = {f.level: f for f in fractures}
     if missing := wanted.keys() - set(levels):
         raise ValueError(f"the patient has no vertebra {sorted(missing)}")
     scoliosis = float(np.clip(rng.exponential(2.5), 0, 14)) if scoliosis_deg is None else scoliosis_deg
-    bodies = [_draw_body(rng, level, scale, age, wanted.get(level)) for level in levels]
-    vertebrae, sacrum = _stack(rng, bodies, scale, age, scoliosis)
-    osteoporosis = 0.75 if wanted else 1.0
-    mean_hu = float(np.clip((245 - 1.75 * age) * osteoporosis, 60, 220))
+    bodies = [_draw_body(body_rng, fracture_rng, level, scale, age, wanted.get(level)) for level in levels]
+    vertebrae, sacrum = _stack(stack_rng, bodies, scale, age, scoliosis)
+    mean_hu = float(np.clip(250 - 1.75 * age, 75, 200))  # L1 falls by about 1.7 HU a year (Pickhardt 2013)
     ribs = {level: 1.0 for level in levels if level.startswith("T")}
     ribs["T12"] = 0.0 if variant == "no_T12_rib" else float(rng.uniform(0.5, 1.0))
     if variant == "T13":
@@ -308,7 +309,12 @@ def _slopes(body: _Body, lordosis: float) -> tuple[float, float, float]:
 
 
 def _draw_body(
-    rng: np.random.Generator, level: str, scale: float, age: float, fracture: FractureSpec | None
+    rng: np.random.Generator,
+    fracture_rng: np.random.Generator,
+    level: str,
+    scale: float,
+    age: float,
+    fracture: FractureSpec | None,
 ) -> _Body:
     norm = NORMS[level]
     posterior = norm.posterior_height * scale * rng.normal(1.0, 0.02)
@@ -321,7 +327,7 @@ def _draw_body(
     normal[1] = max(normal[1], (1 - NORMAL_LOSS_MAX) * normal.max())
     flare = (float(rng.uniform(0.98, 1.01)), float(rng.uniform(1.0, 1.04)))
     depth = norm.depth * scale * float(rng.normal(1.0, 0.03))
-    heights = normal if fracture is None else _fractured(rng, normal, fracture, depth * (flare[1] - flare[0]))
+    heights = normal if fracture is None else _fractured(fracture_rng, normal, fracture, depth * (flare[1] - flare[0]))
     return _Body(
         level=level,
         heights=heights,
@@ -384,7 +390,8 @@ def _stack(
         coronal = np.radians(scoliosis_deg) * np.sin(phase + 2 * np.pi * turns * n / len(bodies))
         axial = np.radians(twist) + 0.5 * coronal
         frame = _frame(mid, float(coronal), float(axial))
-        degenerate = float(rng.uniform(0.45, 0.8)) if rng.random() < 0.10 else 1.0
+        narrow, dish_power, osteophyte, sclerosis = (float(x) for x in rng.uniform([0.45, 3, 0, 0], [0.8, 5, 4, 160]))
+        degenerate = narrow if rng.random() < 0.10 else 1.0
         disc = norm.disc_height * scale * disc_factor * degenerate
         bisector = 0.5 * (tilt + inferior_tilt)
         up = np.array([np.sin(coronal), np.sin(bisector) * np.cos(coronal), np.cos(bisector) * np.cos(coronal)])
@@ -402,9 +409,9 @@ def _stack(
                 flare_superior=body.flare[0],
                 flare_inferior=body.flare[1],
                 waist=float(rng.uniform(0.05, 0.10)),
-                dish_power=2.0 if body.fracture is not None else float(rng.uniform(3.0, 5.0)),
-                osteophyte=float(rng.uniform(0, 4)) if rng.random() < (age - 40) / 90 else 0.0,
-                sclerosis_hu=float(rng.uniform(0, 160)) if body.fracture is not None else 0.0,
+                dish_power=2.0 if body.fracture is not None else dish_power,
+                osteophyte=osteophyte if rng.random() < (age - 40) / 90 else 0.0,
+                sclerosis_hu=sclerosis if body.fracture is not None else 0.0,
                 fracture=body.fracture,
             )
         )
