@@ -13,7 +13,10 @@ from vfscreen.screening.isolation import call_shard_function, record_lost_study
 try:
     from vfscreen.screening.indexing import index_archive
 except ModuleNotFoundError:
-    def index_archive(*a): raise NotImplementedError
+
+    def index_archive(*a):
+        raise NotImplementedError
+
 
 index_archive_task = task(index_archive, name="index", cache_policy=NO_CACHE, persist_result=False)
 
