@@ -34,10 +34,10 @@ def read_volume(archive: str, file_rows: Sequence[Mapping[str, Any]]) -> Volume:
     """The volume of a series' leading stack.
 
     archive: folder or fsspec URL. file_rows: FILES rows of the series, or of its stack in use only (the result is the
-    same), in any order. Returns int16 HU, slices sorted along their normal; a gantry tilt is in the affine's third column.
+    same), in any order. Returns int16 HU, slices along their normal; a gantry tilt is in the affine's third column.
 
-    Raises Rejected where the rows make no stack, Failed (stage read or decode) where a file is gone, changed, damaged or of
-    a transfer syntax nothing decodes, and where the pixels cannot be HU.
+    Raises Rejected where the rows make no stack, Failed (stage read or decode) where a file is gone, changed, damaged
+    or of a transfer syntax nothing decodes, and where the pixels cannot be HU.
     """
     instances, _ = without_copies(file_rows)
     leading = leading_stack(slices_of(instances))
@@ -101,7 +101,7 @@ def _fill_from(volume: Int16, file: PixelFile, where: Places) -> None:
 def to_hu(stored: NDArray[Any], form: PixelFormat, slope: float, intercept: float, out: Int16) -> None:
     """Stored values -> HU in `out` (same shape, may share memory with `stored`): slope, intercept, padding, limits.
 
-    Padding and everything below it becomes AIR_HU; values above int16 are held at its end. DICOM PS3.3 C.11.1, C.7.5.1.1.2.
+    Padding and everything below it becomes AIR_HU; values above int16 are held at its end. (DICOM PS3.3 C.11.1)
     """
     padded = None
     if form.padding is not None:
@@ -113,7 +113,8 @@ def to_hu(stored: NDArray[Any], form: PixelFormat, slope: float, intercept: floa
     whole = slope == 1.0 and intercept == int(intercept) and -16384 <= intercept <= 16384
     if whole and form.bits_allocated <= 16 and form.bits_stored + (not form.signed) <= 14:
         # at most 14 bits plus the intercept: no sum leaves int16, and none needs more room than the volume itself
-        np.add(values.view(np.int16) if values.itemsize == 2 else values, np.int16(intercept), out=out, casting="unsafe")
+        narrow = values.view(np.int16) if values.itemsize == 2 else values
+        np.add(narrow, np.int16(intercept), out=out, casting="unsafe")
         np.maximum(out, AIR_HU, out=out)
     else:
         hu = np.multiply(values, slope, dtype=np.float32)
@@ -134,11 +135,11 @@ def _without_overlays(stored: NDArray[Any], form: PixelFormat) -> NDArray[Any]:
     if form.signed:
         above = unused - low_bits
         shifted = np.left_shift(stored, above) if above else stored
-        return np.right_shift(shifted, unused)
+        return np.asarray(np.right_shift(shifted, unused))
     mask = (1 << form.bits_stored) - 1
     if low_bits:
         stored = np.right_shift(stored, low_bits)
-    return np.bitwise_and(stored, mask, dtype=stored.dtype)
+    return np.asarray(np.bitwise_and(stored, mask, dtype=stored.dtype))
 
 
 def check_plausible(hu: Int16) -> None:
@@ -153,7 +154,8 @@ def check_plausible(hu: Int16) -> None:
         raise Failed(
             Stage.DECODE,
             ReasonCode.HU_IMPLAUSIBLE,
-            f"values from {low} to {high}, {share:.2%} of them between {_SOFT_TISSUE_HU[0]} and {_SOFT_TISSUE_HU[1]} HU",
+            f"values from {low} to {high}, {share:.2%} of them soft tissue "
+            f"({_SOFT_TISSUE_HU[0]}..{_SOFT_TISSUE_HU[1]} HU)",
         )
 
 

@@ -4,24 +4,50 @@ Belongs here: the encoding rules of DICOM PS3.5 section 7 for the little-endian 
 needed to find some top-level elements and the pixel data. Does not belong here: what the elements mean
 (`headers`), odd encodings (big endian, deflated, broken ones go to pydicom), pixels (`pixels`).
 
-Why not a library: an archive has tens of millions of headers. pydicom reads about 800 a second and core, gdcm's scanner is
-fast but reads only local files, gives no offsets and takes the process with it when it crashes (docs/decoding.md).
+Why not a library: an archive has tens of millions of headers. pydicom reads about 800 a second and core, gdcm's
+scanner is fast but reads only local files, gives no offsets and takes the process with it when it crashes
+(docs/decoding.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from struct import Struct
+from typing import Any
 
 _TAG = Struct("<HH")
 _U16 = Struct("<H")
 _U32 = Struct("<I")
+Unpack = Callable[[bytes, int], tuple[Any, ...]]
 
 _SHORT = frozenset(
-    b.encode() for b in "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split()
+    b.encode()
+    for b in [
+        "AE",
+        "AS",
+        "AT",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "FL",
+        "FD",
+        "IS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "SL",
+        "SS",
+        "ST",
+        "TM",
+        "UI",
+        "UL",
+        "US",
+    ]
 )
-_LONG = frozenset(b.encode() for b in "OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_LONG = frozenset(b.encode() for b in ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 
 UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA_GROUP = 0x7FE00000
@@ -56,9 +82,7 @@ class Walked:
     tag: int | None
 
 
-def walk(
-    data: bytes, position: int, *, explicit: bool, wanted: Container[int], stop: int, size: int
-) -> Walked:
+def walk(data: bytes, position: int, *, explicit: bool, wanted: Container[int], stop: int, size: int) -> Walked:
     """Collect the raw values of `wanted` top-level elements from `position` up to the first tag >= `stop`.
 
     data: the file's first bytes. size: the whole file's length. Raises NeedMore, Unusual, Truncated.
@@ -102,7 +126,8 @@ def pixel_data_at(data: bytes, position: int, *, explicit: bool) -> tuple[int, i
     return start, length
 
 
-def _length(data: bytes, position: int, explicit: bool, u16, u32) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+def _length(data: bytes, position: int, explicit: bool, u16: Unpack, u32: Unpack) -> tuple[int, int]:
+    """(length, start of the value) of the element at `position`."""
     if not explicit:
         return u32(data, position + 4)[0], position + 8
     vr = data[position + 4 : position + 6]
@@ -136,10 +161,8 @@ def _skip_item(data: bytes, position: int, explicit: bool, size: int) -> int:
         if tag == _ITEM_END:
             return position + 8
         length, start = _length(data, position, explicit, _U16.unpack_from, _U32.unpack_from)
-        if length == UNDEFINED:
-            position = _skip_undefined(data, position, start, explicit, size)
-        else:
-            position = start + length
+        is_undefined = length == UNDEFINED
+        position = _skip_undefined(data, position, start, explicit, size) if is_undefined else start + length
 
 
 def _item(data: bytes, position: int, size: int) -> tuple[int, int]:

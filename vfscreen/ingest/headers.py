@@ -1,7 +1,8 @@
 """The header of one DICOM file -> the columns of a FILES row.
 
 Belongs here: which elements are read and what columns they become, for files with and without preamble, in every
-transfer syntax. Does not belong here: where bytes come from (`sources`), the state of a file (`scan`), geometry (`series`).
+transfer syntax. Does not belong here: where bytes come from (`sources`), the state of a file (`scan`), geometry
+(`series`).
 
 Common files are walked by `elements`; whatever it does not know (big endian, deflated, no preamble, multi-frame, broken
 lengths) is read by pydicom. Both ways end in the same raw values and conversions.
@@ -131,7 +132,8 @@ def read_raw(source: ByteSource) -> RawHeader:
                     raise Unusual("a header of hundreds of megabytes") from more
                 data = source.read(0, min(size, max(more.end, 4 * len(data))))
     except Truncated as error:
-        raise HeaderError(ReasonCode.HEADER_UNREADABLE, f"the header ends early: {error} (file of {size} bytes)") from error
+        why = f"the header ends early: {error} (file of {size} bytes)"
+        raise HeaderError(ReasonCode.HEADER_UNREADABLE, why) from error
     except Unusual:
         return _read_with_pydicom(source)
 
@@ -165,7 +167,7 @@ def _read_with_pydicom(source: ByteSource) -> RawHeader:
         try:
             file = io.BytesIO(source.read(0, source.size))
             dataset = pydicom.dcmread(file, force=True, stop_before_pixels=True)
-            if not file.getbuffer() or not len(dataset) and not len(dataset.file_meta):
+            if not file.getbuffer() or (not len(dataset) and not len(dataset.file_meta)):
                 raise ValueError("no elements")
             values = _raw_values(dataset)
             stopped_at = file.tell()

@@ -69,8 +69,8 @@ def default_key_file() -> Path:
 def load_pseudonymiser(settings: IdentitySettings, lake: str) -> Pseudonymiser:
     """The site's pseudonymiser: key from VFSCREEN_IDENTITY_KEY, else `settings.key_file`, else `default_key_file()`.
 
-    An absent key file is created with a random key and owner-only permissions. Raises SettingsError for a weak key, for a key
-    or mapping file inside the lake, and for a key file others can read.
+    An absent key file is created with a random key and owner-only permissions. Raises SettingsError for a weak key,
+    for a key or mapping file inside the lake, and for a key file others can read.
     """
     mapping = settings.mapping_file
     if mapping is not None:

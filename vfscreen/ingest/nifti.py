@@ -6,6 +6,7 @@ Belongs here: NIfTI -> Volume. Does not belong here: DICOM (decode, single), lab
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
@@ -20,7 +21,7 @@ def read_nifti(path: Path) -> Volume:
     Raises Failed(DECODE_FAILED) for a file that is not a three-dimensional NIfTI image.
     """
     try:
-        image = sitk.ReadImage(str(path), imageIO="NiftiImageIO")
+        image: Any = sitk.ReadImage(str(path), imageIO="NiftiImageIO")
     except RuntimeError as error:
         raise Failed(Stage.DECODE, ReasonCode.DECODE_FAILED, f"{path.name} is not a readable NIfTI file") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:

@@ -1,7 +1,7 @@
 """The pixel data of one DICOM file -> stored values, frame by frame.
 
-Belongs here: finding the pixel data, the uncompressed fast path, the decoders of compressed transfer syntaxes and their errors. Does
-not belong here: HU and volumes (`decode`), headers for the manifest (`headers`).
+Belongs here: finding the pixel data, the uncompressed fast path, the decoders of compressed transfer syntaxes and
+their errors. Does not belong here: HU and volumes (`decode`), headers for the manifest (`headers`).
 
 Uncompressed pixels are a view of the file's bytes. Compressed frames go to pydicom's decoder plug-ins in the order of
 `_PLUGINS` (docs/decoding.md says why).
@@ -20,13 +20,13 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.encaps import generate_frames
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    UID,
 )
 
 from vfscreen.errors import Failed, ReasonCode, Stage
@@ -96,7 +96,8 @@ class PixelFile:
             raise Failed(
                 Stage.DECODE,
                 ReasonCode.PIXEL_DATA_TRUNCATED,
-                f"frame {number + 1} needs {size} bytes, {max(0, end - start)} are there (instance {self.SOPInstanceUID})",
+                f"frame {number + 1} of instance {self.SOPInstanceUID} needs {size} bytes, "
+                f"{max(0, end - start)} are there",
             )
         if isinstance(self.source, LocalFile) and form.dtype.itemsize == out.itemsize:
             # straight from the file into the volume: no second copy of the pixels
@@ -137,9 +138,7 @@ def _walk(source: ByteSource, data: bytes) -> PixelFile:
     at = meta.position
     if not explicit and data[at + 4 : at + 6].isalpha() and data[at + 4 : at + 6].isupper():
         raise Unusual("says implicit, looks explicit")
-    body = elements.walk(
-        data, at, explicit=explicit, wanted=_WANTED, stop=elements.PIXEL_DATA_GROUP, size=size
-    )
+    body = elements.walk(data, at, explicit=explicit, wanted=_WANTED, stop=elements.PIXEL_DATA_GROUP, size=size)
     if body.tag != 0x7FE00010:
         raise _missing()
     start, length = elements.pixel_data_at(data, body.position, explicit=explicit)
@@ -202,13 +201,13 @@ def _parse_with_pydicom(data: bytes) -> PixelFile:
         except Failed:
             raise
         except Exception as error:
-            raise Failed(
-                Stage.READ, ReasonCode.INSTANCE_UNREADABLE, f"the header cannot be parsed: {type(error).__name__}: {error}"
-            ) from error
+            why = f"the header cannot be parsed: {type(error).__name__}: {error}"
+            raise Failed(Stage.READ, ReasonCode.INSTANCE_UNREADABLE, why) from error
     _check(form, samples)
     if not little and form.bits_allocated > 8:
-        value = np.frombuffer(value[: len(value) // 4 * 4], f">u{form.bits_allocated // 8}").astype(f"<u{form.bits_allocated // 8}").tobytes()
-    encapsulated = UID(syntax).is_encapsulated if UID(syntax).is_transfer_syntax else False
+        width = form.bits_allocated // 8
+        value = np.frombuffer(value[: len(value) // width * width], f">u{width}").astype(f"<u{width}").tobytes()
+    encapsulated = UID(syntax).is_transfer_syntax and UID(syntax).is_encapsulated
     return PixelFile(uid, str(syntax), form, Memory(value), 0, elements.UNDEFINED if encapsulated else len(value))
 
 
@@ -288,7 +287,8 @@ def _check(form: PixelFormat, samples: int) -> None:
         raise Failed(
             Stage.DECODE,
             ReasonCode.PIXEL_FORMAT_NOT_SUPPORTED,
-            f"{samples} samples, {form.bits_allocated} bits allocated, {form.bits_stored} stored, high bit {form.high_bit}",
+            f"{samples} samples, {form.bits_allocated} bits allocated, {form.bits_stored} stored, "
+            f"high bit {form.high_bit}",
         )
 
 

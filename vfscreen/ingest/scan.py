@@ -1,10 +1,10 @@
 """Every file of an archive -> rows of FILES: what it is, why not if it is no instance, its header if it is one.
 
-Belongs here: the state of a file, zip members, media directories, and reading many files with several processes. Does not
-belong here: listing (`sources`), headers (`headers`), series (`series`), storing rows (lake).
+Belongs here: the state of a file, zip members, media directories, and reading many files with several processes.
+Does not belong here: listing (`sources`), headers (`headers`), series (`series`), storing rows (lake).
 
-No file can end the scan: an odd one ends as a row with its reason, and one that kills its reader process is found by reading
-its batch again file by file.
+No file can end the scan: an odd one ends as a row with its reason, and one that kills its reader process is found by
+reading its batch again file by file.
 """
 
 from __future__ import annotations
@@ -130,9 +130,7 @@ def _member_rows(
     return list(rows.values())
 
 
-def _described(
-    archive: Archive, path: str | None, source: ByteSource, pseudonymiser: Pseudonymiser | None
-) -> Row:
+def _described(archive: Archive, path: str | None, source: ByteSource, pseudonymiser: Pseudonymiser | None) -> Row:
     """State, reason and header columns of a file. Raises OSError where its bytes cannot be had."""
     size = source.size
     if size == 0:

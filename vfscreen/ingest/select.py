@@ -1,7 +1,7 @@
 """Which acceptable series of a study go into the screening chain.
 
-Belongs here: the comparison of series by their MANIFEST rows. Does not belong here: whether a series is acceptable at all
-(`series`).
+Belongs here: the comparison of series by their MANIFEST rows. Does not belong here: whether a series is acceptable
+at all (`series`).
 
 A series that shows much less of the body than another comes after it; then thin slices count, then a soft or
 standard kernel, an axial stack, finer spacing, longer coverage. The order of the rows never matters.
@@ -24,13 +24,29 @@ _COVERAGE_SHARE = 0.7
 _THICKNESS_STEPS_MM = (1.5, 3.0)
 """Thin up to the first, medium up to the second, thick beyond; within a step the kernel decides."""
 
-_SHARP_NAMES = ("BONE", "LUNG", "EDGE", "DETAIL", "CHST", "SHARP", "YA", "YB", "YC", "YD", "FC5", "FC8", "INNER", "ULTRA")
+_SHARP_NAMES = (
+    "BONE",
+    "LUNG",
+    "EDGE",
+    "DETAIL",
+    "CHST",
+    "SHARP",
+    "YA",
+    "YB",
+    "YC",
+    "YD",
+    "FC5",
+    "FC8",
+    "INNER",
+    "ULTRA",
+)
 
 
 def is_sharp(kernel: str | None) -> bool | None:
     """Whether a reconstruction kernel is a sharp one (bone, lung); None where it is not told.
 
-    Siemens: B60f, Br64d, I70f ...: the number; GE: BONE, LUNG, EDGE; Philips: letters from D, YA ...; Canon: FC30 and FC50 up.
+    Siemens: B60f, Br64d, I70f ...: the number; GE: BONE, LUNG, EDGE; Philips: letters from D, YA ...; Canon: FC30
+    and FC50 up.
     """
     if not kernel:
         return None

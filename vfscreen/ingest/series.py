@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,30 @@ Row = Mapping[str, Any]
 Problem = tuple[ReasonCode, str]
 
 _NO_IMAGE_MODALITIES = frozenset(
-    "SR SEG RTSTRUCT RTPLAN RTRECORD PR KO DOC REG FID PLAN AU ECG EPS HD RESP RWV SMR SRF STAIN TG TEXTUREMAP".split()
+    [
+        "SR",
+        "SEG",
+        "RTSTRUCT",
+        "RTPLAN",
+        "RTRECORD",
+        "PR",
+        "KO",
+        "DOC",
+        "REG",
+        "FID",
+        "PLAN",
+        "AU",
+        "ECG",
+        "EPS",
+        "HD",
+        "RESP",
+        "RWV",
+        "SMR",
+        "SRF",
+        "STAIN",
+        "TG",
+        "TEXTUREMAP",
+    ]
 )
 _CT_CLASSES = frozenset(
     {
@@ -32,10 +55,43 @@ _CT_CLASSES = frozenset(
     }
 )
 _NOT_HU = frozenset(
-    "MIP MINIP MAXIP PROJECTION VRT VR_3D SHADED VOLREN SCREENSAVE SCREEN_SAVE CAPTURE PASTED DOSE_INFO "
-    "IODINE IODINE_NO_WATER WATER_IODINE EFF_ATOMIC_NUM Z_EFF Z_EFFECTIVE RHO ELECTRON_DENSITY SUBTRACTION "
-    "PERFUSION CBF CBV MTT TTP TMAX PBV COLOR FUSION OVERLAY CALCIUM_SCORE HISTOGRAM GRAPH"
-    .split()
+    [
+        "MIP",
+        "MINIP",
+        "MAXIP",
+        "PROJECTION",
+        "VRT",
+        "VR_3D",
+        "SHADED",
+        "VOLREN",
+        "SCREENSAVE",
+        "SCREEN_SAVE",
+        "CAPTURE",
+        "PASTED",
+        "DOSE_INFO",
+        "IODINE",
+        "IODINE_NO_WATER",
+        "WATER_IODINE",
+        "EFF_ATOMIC_NUM",
+        "Z_EFF",
+        "Z_EFFECTIVE",
+        "RHO",
+        "ELECTRON_DENSITY",
+        "SUBTRACTION",
+        "PERFUSION",
+        "CBF",
+        "CBV",
+        "MTT",
+        "TTP",
+        "TMAX",
+        "PBV",
+        "COLOR",
+        "FUSION",
+        "OVERLAY",
+        "CALCIUM_SCORE",
+        "HISTOGRAM",
+        "GRAPH",
+    ]
 )
 """Values of ImageType whose pixels are not HU of the patient, or no slices of him. Averages and reformats are."""
 
@@ -143,7 +199,7 @@ def _problem(
     return _stack_problem(leading, slices, accept)
 
 
-_GEOMETRY = {
+_GEOMETRY: dict[str, Callable[[Slice], object]] = {
     "ImagePositionPatient": lambda s: s.position_mm,
     "ImageOrientationPatient": lambda s: s.orientation,
     "PixelSpacing": lambda s: s.spacing_mm,
@@ -214,8 +270,8 @@ def _stack_problem(leading: Leading, slices: Sequence[Slice], accept: AcceptSett
     if not stack.is_even(accept.spacing_tolerance_mm):
         return (
             ReasonCode.UNEVEN_SPACING,
-            f"distances from {stack.distances_mm.min():.3f} to {stack.distances_mm.max():.3f} mm, {deviation:.3f} mm off "
-            f"the median; {accept.spacing_tolerance_mm} mm or 2 % is allowed",
+            f"distances from {stack.distances_mm.min():.3f} to {stack.distances_mm.max():.3f} mm, {deviation:.3f} mm "
+            f"off the median; {accept.spacing_tolerance_mm} mm or 2 % is allowed",
         )
     if stack.tilt_deg > accept.tilt_max_deg:
         return (

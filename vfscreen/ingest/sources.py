@@ -130,8 +130,8 @@ class Archive:
         return zipfile.ZipFile(Path(self.full(path)).open("rb") if self.is_local else self.fs.open(self.full(path)))
 
     def sources(self, items: Sequence[tuple[str, str]]) -> Iterator[ByteSource | OSError]:
-        """A source of each (path, member), in order, good until the next is asked for; an item that cannot be had is its
-        error. Objects of a remote archive are fetched whole, several at a time."""
+        """A source of each (path, member), in order, good until the next is asked for; an item that cannot be had is
+        its error. Objects of a remote archive are fetched whole, several at a time."""
         opened: tuple[str, zipfile.ZipFile] | None = None
         try:
             for at in range(0, len(items), _FETCH_AT_ONCE):
@@ -176,7 +176,8 @@ class Archive:
     def list(self, exclude: str | None = None) -> Iterator[Entry]:
         """Every file, folder by folder. exclude: a URL or path (the lake's) whose files are left out.
 
-        A folder that cannot be listed is an entry with its problem. Raises SiteError where the archive itself is absent.
+        A folder that cannot be listed is an entry with its problem. Raises SiteError where the archive itself is
+        absent.
         """
         left_out = Archive(exclude) if exclude else None
         barred = left_out.root if left_out and left_out.is_local == self.is_local else None

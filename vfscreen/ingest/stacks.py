@@ -1,7 +1,7 @@
 """The geometry of a stack of slices, from the slices themselves; and the leading stack of a mixed series.
 
-Belongs here: positions projected on the normal, spacing, gaps, tilt, the affine; taking a series apart into stacks. Does
-not belong here: whether a stack may be screened (`series`), pixels (`decode`).
+Belongs here: positions projected on the normal, spacing, gaps, tilt, the affine; taking a series apart into stacks.
+Does not belong here: whether a stack may be screened (`series`), pixels (`decode`).
 
 Nothing depends on the order in which slices are given. Coordinates are LPS mm; (i, j, k) are column, row, slice.
 """
@@ -22,6 +22,7 @@ Row = Mapping[str, Any]
 
 _ORIENTATION_TOLERANCE = 1e-3  # of a direction cosine: 0.06 degrees
 _SPACING_TOLERANCE_MM = 1e-3
+_ORTHONORMAL_TOLERANCE = 0.01
 SAME_POSITION_MM = 1e-2
 _GAP = 1.5  # distances above this many medians miss at least one slice
 
@@ -42,15 +43,26 @@ class Slice:
 
     @property
     def has_geometry(self) -> bool:
-        return (
-            self.position_mm is not None
-            and self.orientation is not None
-            and self.spacing_mm is not None
-            and min(self.spacing_mm) > 0
-            and abs(np.linalg.norm(self.orientation[:3]) - 1) < 0.01
-            and abs(np.linalg.norm(self.orientation[3:]) - 1) < 0.01
-            and abs(np.dot(self.orientation[:3], self.orientation[3:])) < 0.01
-        )
+        """Whether position, spacing and two orthogonal unit directions are there."""
+        if self.position_mm is None or self.orientation is None or self.spacing_mm is None:
+            return False
+        directions = np.array(self.orientation).reshape(2, 3)
+        is_orthonormal = bool(np.abs(directions @ directions.T - np.eye(2)).max() < _ORTHONORMAL_TOLERANCE)
+        return is_orthonormal and min(self.spacing_mm) > 0
+
+    @property
+    def directions(self) -> tuple[Float, Float]:
+        """Unit vectors along a row (i grows) and down a column (j grows), (3,) each."""
+        if self.orientation is None:
+            raise ValueError("a slice without orientation")
+        row, column = np.array(self.orientation, dtype=np.float64).reshape(2, 3)
+        return row, column
+
+    @property
+    def normal(self) -> Float:
+        """Unit normal: row direction x column direction."""
+        normal = np.cross(*self.directions)
+        return np.asarray(normal / np.linalg.norm(normal))
 
 
 def slices_of(rows: Iterable[Row]) -> list[Slice]:
@@ -97,8 +109,12 @@ class Stack:
     @classmethod
     def of(cls, slices: Sequence[Slice]) -> Stack:
         """Sorts `slices`, which share an orientation and have geometry."""
-        normal = _normal(slices[0])
-        return cls(tuple(sorted(slices, key=lambda s: (round(float(np.dot(s.position_mm or (), normal)), 3), *_order(s)))))
+        normal = slices[0].normal
+
+        def place(item: Slice) -> tuple[Any, ...]:
+            return round(float(np.dot(item.position_mm or (), normal)), 3), *_order(item)
+
+        return cls(tuple(sorted(slices, key=place)))
 
     @cached_property
     def positions_mm(self) -> Float:
@@ -108,7 +124,7 @@ class Stack:
     @cached_property
     def normal(self) -> Float:
         """Unit normal: row direction x column direction."""
-        return _normal(self.slices[0])
+        return self.slices[0].normal
 
     @cached_property
     def distances_mm(self) -> Float:
@@ -182,7 +198,7 @@ class Stack:
     @cached_property
     def affine_lps(self) -> Float:
         """(4, 4): (i, j, k, 1) -> LPS mm. A gantry tilt is the shear of the third column, never resampled away."""
-        row_direction, column_direction = np.reshape(self.slices[0].orientation, (2, 3))
+        row_direction, column_direction = self.slices[0].directions
         affine = np.eye(4)
         affine[:3, 0] = row_direction * self.pixel_spacing_mm[1]
         affine[:3, 1] = column_direction * self.pixel_spacing_mm[0]
@@ -208,8 +224,8 @@ class Stack:
 
 @dataclass(frozen=True, eq=False)
 class Leading:
-    """stack: the stack that speaks for the series. alternatives: slices of other stacks of its kind (phases, acquisitions).
-    others: slices of another size, spacing, orientation or kind."""
+    """The stack that speaks for a series, and how many slices it leaves out: of other acquisitions or phases
+    (alternative_count) and of another size, spacing, orientation or kind (other_count)."""
 
     stack: Stack
     alternative_count: int
@@ -219,8 +235,8 @@ class Leading:
 def leading_stack(slices: Sequence[Slice], tolerance_mm: float = 0.1) -> Leading | None:
     """The stack of most slices; None where no slice has geometry.
 
-    Slices are first parted by what cannot be stacked. Where the leading part then has gaps or positions twice, it is parted by
-    acquisition, phase or kind of image, if that gives an even stack.
+    Slices are first parted by what cannot be stacked. Where the leading part then has gaps or positions twice, it is
+    parted by acquisition, phase or kind of image, if that gives an even stack.
     """
     parts = _parts([s for s in slices if s.has_geometry])
     if not parts:
@@ -313,12 +329,6 @@ class _Reversed:
 def _order(item: Slice) -> tuple[Any, ...]:
     number = item.row.get("AcquisitionNumber")
     return (2**31 if number is None else number, item.row.get("SOPInstanceUID") or "", item.row["path"], item.frame)
-
-
-def _normal(item: Slice) -> Float:
-    row_direction, column_direction = np.reshape(item.orientation, (2, 3))
-    normal = np.cross(row_direction, column_direction)
-    return np.asarray(normal / np.linalg.norm(normal))
 
 
 def _tuple(values: Sequence[float] | None) -> tuple[float, ...] | None:

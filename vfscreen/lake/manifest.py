@@ -1,11 +1,12 @@
 """The index of an archive inside the lake: FILES and MANIFEST rows as Parquet parts behind one pointer.
 
-Belongs here: replacing the index atomically, comparing an archive's listing with the index before, sorted streaming of rows.
-Does not belong here: reading files (ingest), what a row says (`schema.tables`), the order of the steps (`screening.indexing`).
+Belongs here: replacing the index atomically, comparing an archive's listing with the index before, sorted streaming
+of rows. Does not belong here: reading files (ingest), what a row says (`schema.tables`), the order of the steps
+(`screening.indexing`).
 
-Parts are written under new names and count when the pointer names them, so a reader sees the old index or the new one. The
-parts of the index before are kept until the next one, for readers in flight. Nothing is held in memory but one batch of rows
-and what DuckDB sorts, which goes to disk where it is large.
+Parts are written under new names and count when the pointer names them, so a reader sees the old index or the new
+one. The parts of the index before are kept until the next one, for readers in flight. Nothing is held in memory but
+one batch of rows and what DuckDB sorts, which goes to disk where it is large.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pyarrow.parquet as pq
 
 from vfscreen.errors import FileState, LakeError, ReasonCode
 from vfscreen.lake import paths
+from vfscreen.lake.atomic import older_than
 from vfscreen.lake.store import Lake
 from vfscreen.lake.tables import COMPRESSION, with_provenance
 from vfscreen.schema.columns import Table
@@ -34,8 +36,12 @@ from vfscreen.schema.tables import FILES, MANIFEST
 Row = dict[str, Any]
 
 _LISTING = pa.schema(
-    [pa.field("path", pa.string()), pa.field("size_bytes", pa.int64()), pa.field("modified", pa.string())]
-    + [pa.field("problem", pa.string())]
+    [
+        pa.field("path", pa.string()),
+        pa.field("size_bytes", pa.int64()),
+        pa.field("modified", pa.string()),
+        pa.field("problem", pa.string()),
+    ]
 )
 _PART_ROWS = 2_000_000
 _GROUP_ROWS = 20_000
@@ -275,8 +281,8 @@ class IndexWriter:
         for folder in (paths.MANIFEST_FILES, paths.MANIFEST_SERIES):
             store.remove_left_overs(folder)
             for info in store.list_files(folder):
-                is_old = 0 < info.modified < time.time() - _ORPHAN_AGE_S
-                if info.path not in wanted and (info.path in latest.previous or is_old):
+                is_superseded = info.path in latest.previous or older_than(info, _ORPHAN_AGE_S)
+                if info.path not in wanted and is_superseded:
                     store.remove(info.path)
 
     def _put(self, name: str, stamp: str, part_name: Any) -> tuple[str, ...]:

@@ -67,7 +67,8 @@ def index_archive(
     *,
     processes: int | None = None,
 ) -> IndexSummary:
-    """Bring the lake's manifest up to date with the archive; a file whose size and modification are known is not read again.
+    """Bring the lake's manifest up to date with the archive; a file whose size and modification are known is not
+    read again.
 
     archive, lake: folders or fsspec URLs; the lake is created where it is absent and left out where it lies inside the
     archive. processes: header readers, by default one a core; 0 reads in this process.
