@@ -371,9 +371,7 @@ def _stack(
     """Place the bodies from the sacrum upward: each endplate follows the one below by the disc's height and angle."""
     lordosis = float(rng.uniform(0.75, 1.2))
     slopes = [_slopes(body, lordosis) for body in bodies]
-    # Of the S1 endplate, anterior up is positive: such that the thoracolumbar junction leans back as it does supine.
-    lumbar = [slope for body, slope in zip(bodies, slopes, strict=True) if body.level[0] == "L"]
-    tilt = np.radians(rng.normal(9.0, 4.0)) - sum(gap - below + above for gap, below, above in lumbar)
+    tilt = _endplate_tilt(bodies, slopes, np.radians(rng.normal(4.0, 3.0)))
     place = rng.normal(0, [4, 8, 0])
     sacrum = _sacrum(rng, scale, float(tilt), place)
     phase, turns = float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.7, 1.3))
@@ -419,6 +417,20 @@ def _stack(
         place = centre + top @ frame
         tilt = mid + slope_superior
     return tuple(reversed(found)), sacrum
+
+
+def _endplate_tilt(bodies: Sequence[_Body], slopes: Sequence[tuple[float, float, float]], wanted: float) -> float:
+    """Tilt of the S1 endplate (anterior up) for which the bodies T6-L2 lean by `wanted` on average.
+
+    Lying on the back balances the trunk there, whatever the fractures; the sacrum takes what is left.
+    """
+    tilt, seen = 0.0, []
+    for body, (gap, below, above) in zip(reversed(bodies), reversed(slopes), strict=True):
+        tilt += gap - below
+        if body.level in ("T6", "T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2"):
+            seen.append(tilt)
+        tilt += above
+    return wanted - float(np.mean(seen))
 
 
 def _frame(tilt: float, coronal: float, axial: float) -> Float:

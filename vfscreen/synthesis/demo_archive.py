@@ -36,6 +36,7 @@ from vfscreen.synthesis.dicom_writer import (
     write_series,
 )
 from vfscreen.synthesis.phantom import Scene, body_centres
+from vfscreen.synthesis.surroundings import trunk_profile
 from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, visible_vertebrae
 
 GENERATOR_VERSION = "1"
@@ -250,7 +251,10 @@ def _grid(job: _Job) -> tuple[Float, tuple[int, int, int]]:
     sx, sy = plan.pixel_mm
     small = columns * sx < 250
     # whole bodies are centred on the trunk, small fields on the column
-    x, y = inside[:, 0].mean(), inside[:, 1].mean() + (20.0 if small else 75.0 - 0.5 * rows * sy + 0.0)
+    x, y = inside[:, 0].mean(), inside[:, 1].mean() + 20.0
+    if not small:
+        _, back, _, depth = trunk_profile(job.spec).at(inside[:, 2].astype(np.float32))
+        y = float((back - depth).mean()) + 10.0
     if plan.kind == "localizer":
         return _affine((2, 0, 0), (0, 0, -2), (0, 1, 0), (x - 200, y, low + length)), (200, round(length / 2), 1)
     if plan.kind == "coronal":
@@ -258,13 +262,12 @@ def _grid(job: _Job) -> tuple[Float, tuple[int, int, int]]:
         start = (x - 160, inside[:, 1].min() - 40.0, low + length)
         return _affine((1.25, 0, 0), (0, 0, -1.25), (0, plan.slice_mm, 0), start), (256, round(length / 1.25), count)
     if plan.kind == "mr":
-        start = (x - 36, y - 130, low + length)
+        start = (x - 36, inside[:, 1].mean() - 150, low + length)
         return _affine((0, 1, 0), (0, 0, -1), (4.0, 0, 0), start), (256, round(length), 19)
     slices = int(length // plan.slice_mm) + 1
     tilt = np.radians(plan.tilt_deg)
     row_step = np.array([0.0, np.cos(tilt), np.sin(tilt)]) * sy
-    middle = np.array([x, y + (0.5 * rows * sy - 75.0 if not small else 0.0) * 0.0, low])
-    start = middle - np.array([0.5 * columns * sx, 0.0, 0.0]) - 0.5 * rows * row_step
+    start = np.array([x - 0.5 * columns * sx, y, low]) - 0.5 * rows * row_step
     step, first = plan.slice_mm, start
     if plan.descending:
         first, step = start + [0.0, 0.0, (slices - 1) * step], -step

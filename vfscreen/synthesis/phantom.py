@@ -45,6 +45,8 @@ __all__ = ["Scene", "VertebraTruth", "body_centres", "draw_patient", "render", "
 
 _SLICES_AT_ONCE = 24
 _GENERIC_SHELL_MM = 1.3
+_ARCH_MARROW_HU = 90.0
+"""How much denser arches, ribs and pelvis are inside than the bodies: their spongy bone is thin."""
 
 
 def body_centres(spec: PatientSpec) -> dict[str, Float]:
@@ -137,7 +139,7 @@ class Scene:
             depth = shape.depth(grid, box)
             np.maximum(outer[box], ramp(depth, grid.mean_edge_mm), out=outer[box])
             np.maximum(inner[box], ramp(depth - np.float32(_GENERIC_SHELL_MM), grid.mean_edge_mm), out=inner[box])
-        marrow = np.full(grid.shape_kji, spec.trabecular_hu, dtype=np.float32)
+        marrow = np.full(grid.shape_kji, spec.trabecular_hu + _ARCH_MARROW_HU, dtype=np.float32)
         for vertebra in column:
             self._body(grid, vertebra, outer, inner, marrow)
         # outer shell cortex, inside marrow; where two bones meet their shells open into one another
@@ -154,6 +156,7 @@ class Scene:
         np.maximum(outer[box], solid, out=outer[box])
         np.maximum(inner[box], spongy, out=inner[box])
         grain = _grain(grid, box, spec.surroundings_seed)
+        blend(marrow[box], spongy, spec.trabecular_hu)
         marrow[box] += grain * np.float32(0.10 * spec.trabecular_hu + 6.0) * spongy
         if vertebra.sclerosis_hu > 0:
             marrow[box] += np.float32(vertebra.sclerosis_hu) * spongy * np.clip((height - 0.62) * 4.0, 0.0, 1.0)

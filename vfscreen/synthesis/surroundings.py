@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vfscreen.synthesis.anatomy import Float, PatientSpec
-from vfscreen.synthesis.bones import chest_radii, rib_path
+from vfscreen.synthesis.bones import chest_radii, posterior_elements, rib_path
 from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Shape, ramp
 
 _ROUND = np.eye(3)
@@ -53,34 +53,38 @@ class Profile:
 
 
 def trunk_profile(spec: PatientSpec) -> Profile:
-    """The skin."""
+    """The skin: around all bones of the chest and the back, with fat."""
     k, fat = spec.scale, spec.fat_mm
+    cage = np.vstack([rib_path(spec, lv, s) for lv, part in spec.ribs.items() if part > 0 for s in (-1.0, 1.0)])
+    tips = np.vstack([np.stack([e[-1].start, e[-1].end]) for e in map(posterior_elements, spec.vertebrae)])
     rows = []
     for v in spec.vertebrae:
-        tip = v.to_lps(np.array([0.0, 0.5 * v.depth + (40.0 if v.level[0] != "L" else 43.0), 0.0]))[1]
-        if v.level[0] == "T":
-            breadth, depth = chest_radii(float(v.level[1:]), spec)
-            shoulder = float(np.interp(float(v.level[1:]), [1, 2, 3, 4, 6], [88, 72, 52, 30, 0]))
-            rows.append((v.centre_lps_mm[2], tip + 9 + 0.4 * fat, breadth + 22 + fat + shoulder * k, depth + 20 + 0.5 * fat))
-        elif v.level[0] == "L":
-            rows.append((v.centre_lps_mm[2], tip + 9 + 0.5 * fat, 128 * k * spec.breadth + 1.6 * fat, 95 * k + 1.1 * fat))
+        z = v.centre_lps_mm[2]
+        n = float(v.level[1:])
+        back = tips[np.abs(tips[:, 2] - z) < 25, 1].max() + 8 + 0.35 * fat
+        near = cage[np.abs(cage[:, 2] - z) < 22]
+        if v.level[0] == "C":
+            breadth = float(np.interp(n, [4, 5, 6, 7], [66, 74, 100, 150])) * k
+            front = v.centre_lps_mm[1] - 52 * k
+        elif v.level[0] == "T":
+            shoulder = float(np.interp(n, [1, 2, 3, 4, 6], [88, 72, 52, 30, 0]))
+            breadth = chest_radii(n, spec)[0] + 20 + fat + shoulder * k
+            front = near[:, 1].min() - 16 - 0.5 * fat
+            back = max(back, near[:, 1].max() + 14 + 0.3 * fat)
         else:
-            n = float(v.level[1:])
-            breadth = float(np.interp(n, [4, 5, 6, 7], [66, 76, 105, 150]))
-            rows.append((v.centre_lps_mm[2], tip + 6 + 0.3 * fat, breadth * k, (62.0 + 2 * (n - 3)) * k))
-    base = spec.sacrum.centre_lps_mm
-    back = rows[-1][1]
+            breadth = 128 * k * spec.breadth + 1.6 * fat
+            front = back - 190 * k - 2.0 * fat
+        rows.append((z, back, front, breadth))
+    base, back = spec.sacrum.centre_lps_mm, rows[-1][1]
     rows += [
-        (base[2] - 40 * k, back + 6, 150 * k + 1.3 * fat, 100 * k + fat),
-        (base[2] - 110 * k, back + 12, 162 * k + 1.2 * fat, 102 * k + 0.7 * fat),
-        (base[2] - 260 * k, back + 5, 165 * k + 1.2 * fat, 96 * k + 0.5 * fat),
+        (base[2] - 40 * k, back + 10, back - 196 * k - 1.8 * fat, 150 * k + 1.3 * fat),
+        (base[2] - 110 * k, back + 14, back - 190 * k - 1.2 * fat, 162 * k + 1.2 * fat),
+        (base[2] - 260 * k, back + 8, back - 185 * k - fat, 165 * k + 1.2 * fat),
     ]
     table = np.asarray(sorted(rows))
-    # the back is pressed flat by the table: no further behind than a plane
-    flat = np.minimum(table[:, 1], np.percentile(table[:, 1], 85))
+    smooth = [np.convolve(np.pad(c, 1, mode="edge"), np.ones(3) / 3, mode="valid") for c in table.T[1:]]
     x = np.interp(table[:, 0], *_column_x(spec))
-    smooth = [np.convolve(np.pad(c, 2, mode="edge"), np.ones(5) / 5, mode="valid") for c in (flat, *table.T[2:])]
-    return Profile(table[:, 0], x, smooth[0], smooth[1], smooth[2])
+    return Profile(table[:, 0], x, smooth[0], smooth[2], 0.5 * (smooth[0] - smooth[1]))
 
 
 def _column_x(spec: PatientSpec) -> tuple[Float, Float]:
@@ -115,7 +119,10 @@ def lung_share(grid: Grid, box: Box, spec: PatientSpec, chest: Profile) -> Array
     off = ((aside - 0.48 * breadth) / (0.52 * breadth)) ** 2 + ((gy - (back - depth)) / depth) ** 2
     dome = t11[2] - 8.0 + 62.0 * np.clip(1.0 - off, 0.0, 1.0) + np.where(gx < x, 12.0, 0.0)
     apex = t2[2] + 22.0 - 0.006 * (aside - 42.0) ** 2 - 0.006 * (gy - t2[1] + 8.0) ** 2
-    spine = np.where(gy > back - depth, 20.0 * spec.scale, 30.0 * spec.scale)
+    # the mediastinum is widest around the hila and narrow in front and beside the spine
+    forward = np.clip(((back - depth) - gy) / depth, -1.0, 1.0)
+    hila = np.exp(-(((gz - spec.vertebra("T6").centre_lps_mm[2]) / 55.0) ** 2))
+    spine = spec.scale * (21.0 + np.maximum(1.0 - (forward - 0.25) ** 2 * 3.0, 0.0) * (8.0 + 14.0 * hila))
     edge = grid.mean_edge_mm
     share = ramp(inside, edge) * ramp(gz - dome, edge) * ramp(apex - gz, edge)
     return np.asarray(share * ramp(aside - spine, edge))
@@ -160,11 +167,11 @@ def soft_tissue(spec: PatientSpec) -> list[Painted]:
         centre = spec.vertebra(level).centre_lps_mm + np.array(offset) * k
         add([Ellipsoid(centre, np.array(radii) * k * rng.uniform(0.93, 1.07, 3), _ROUND)], hu)
 
-    for _ in range(70):  # bowel: fluid, faeces, gas
+    for _ in range(110):  # bowel: fluid, faeces, gas
         level = str(rng.choice(["L1", "L2", "L3", "L4", "L5"]))
         side, front = rng.uniform(-105, 105), rng.uniform(-125, -50)
         hu = float(rng.choice([10.0, 25.0, 40.0, -250.0, -850.0], p=[0.3, 0.3, 0.2, 0.08, 0.12]))
-        size = rng.uniform(9, 22, 3) if hu > 0 else rng.uniform(6, 13, 3)
+        size = rng.uniform(12, 26, 3) if hu > 0 else rng.uniform(6, 13, 3)
         add([Ellipsoid(spec.vertebra(level).centre_lps_mm + np.array([side, front, rng.uniform(-18, 18)]), size, _ROUND)], hu)
     blob("T11", (-62, -68, -18), (72, 78, 66), rng.uniform(45, 65))  # liver
     blob("T12", (-70, -50, -40), (52, 55, 60), 55)
