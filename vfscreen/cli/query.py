@@ -15,6 +15,7 @@ from rich.table import Table
 from vfscreen.cli.common import ExitStatus, missing_work, print_error
 from vfscreen.cohort.queries import Result, named_queries, run_named, run_sql
 from vfscreen.lake.store import Lake
+from vfscreen.lake.views import describe_views
 
 
 class Format(StrEnum):
@@ -39,12 +40,11 @@ def register(app: typer.Typer) -> None:
         model_release: Annotated[
             str | None, typer.Option("--model-release", help="Rows of this release; default: each series' newest.")
         ] = None,
-        list_: Annotated[bool, typer.Option("--list", help="Show the named queries and what they answer.")] = False,
+        list_: Annotated[bool, typer.Option("--list", help="Show the named queries and the views.")] = False,
     ) -> None:
         """Ask the lake a question, named or in SQL. Nothing can be changed this way.
 
-        Views: patients, studies, series, vertebrae, files, manifest, ledger, file_ledger, runs, receipts, releases,
-        series_history, vertebrae_history; docs/data-dictionary.md describes their columns.
+        --list shows the named queries and the views that SQL may use; docs/data-dictionary.md describes the columns.
 
         Examples:
 
@@ -55,8 +55,14 @@ def register(app: typer.Typer) -> None:
             vfscreen query --sql "SELECT vertebra_level, avg(anterior_height_mm) FROM vertebrae GROUP BY 1" --lake LAKE
         """
         if list_:
-            for known in named_queries().values():
-                typer.echo(f"{known.name}\n    {known.description}")
+            for title, known in (
+                ("Queries", {q.name: q.description for q in named_queries().values()}),
+                ("Views for --sql", describe_views()),
+            ):
+                typer.echo(f"{title}\n")
+                for name_, description in known.items():
+                    typer.echo(f"  {name_}\n      {description}")
+                typer.echo()
             return
         if (name is None) == (sql is None):
             print_error("give either the name of a query (see --list) or --sql")
@@ -79,7 +85,7 @@ def _deliver(result: Result, format_: Format, out: Path | None) -> None:
     if format_ is Format.PARQUET and out is not None:
         result.write_parquet(out)
     elif format_ is Format.TABLE:
-        _print(result, Console(file=out.open("w", encoding="utf-8"), width=400) if out else Console())
+        print_result(result, Console(file=out.open("w", encoding="utf-8"), width=400) if out else Console())
     else:
         text = result.csv() if format_ is Format.CSV else json.dumps(result.rows(), indent=2, default=str) + "\n"
         if out:
@@ -88,7 +94,8 @@ def _deliver(result: Result, format_: Format, out: Path | None) -> None:
             sys.stdout.write(text)
 
 
-def _print(result: Result, console: Console) -> None:
+def print_result(result: Result, console: Console) -> None:
+    """A result as a table in the terminal, and how many rows it has."""
     table = Table(*result.columns, box=None, header_style="bold")
     for row in result.rows():
         table.add_row(*(_cell(value) for value in row.values()))

@@ -18,7 +18,7 @@ import pyarrow.parquet
 
 from vfscreen.errors import VfscreenError
 from vfscreen.lake.store import Lake
-from vfscreen.lake.views import connect, sql_files
+from vfscreen.lake.views import connect, head_comment, sql_files
 
 
 class QueryError(VfscreenError):
@@ -68,7 +68,7 @@ class Result:
 
 def named_queries() -> dict[str, NamedQuery]:
     """Every named query, by name."""
-    return {name: NamedQuery(name, _head(sql), sql) for name, sql in sql_files("vfscreen.cohort", "queries")}
+    return {name: NamedQuery(name, head_comment(sql), sql) for name, sql in sql_files("vfscreen.cohort", "queries")}
 
 
 def run_named(lake: Lake, name: str, model_release: str | None = None) -> Result:
@@ -93,12 +93,3 @@ def run_sql(lake: Lake, sql: str, model_release: str | None = None) -> Result:
 
 
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-
-
-def _head(sql: str) -> str:
-    lines = []
-    for line in sql.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").strip())
-    return " ".join(lines)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
+from itertools import takewhile
 from typing import Any
 
 import duckdb
@@ -23,6 +24,8 @@ from vfscreen.lake import paths
 from vfscreen.lake.store import Lake, Row
 from vfscreen.schema.columns import Table
 from vfscreen.schema.tables import FILES, MANIFEST, RECEIPTS, RUNS, SERIES, VERTEBRAE
+
+VIEWS = ("vfscreen.lake", "views")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def connect(
         (RUNS, seen.runs),
     ):
         connection.execute(f"CREATE VIEW stored_{table.name} AS {_stored(lake, table, files)}")
-    for _, text in sql_files("vfscreen.lake", "views"):
+    for _, text in sql_files(*VIEWS):
         connection.execute(text)
     return connection
 
@@ -113,6 +116,17 @@ def sql_files(package: str, folder: str) -> list[tuple[str, str]]:
     """(name without suffix, text) of the .sql files in a package's folder, by name."""
     files = [f for f in (resources.files(package) / folder).iterdir() if f.name.endswith(".sql")]
     return [(f.name.removesuffix(".sql"), f.read_text(encoding="utf-8")) for f in sorted(files, key=lambda f: f.name)]
+
+
+def describe_views() -> dict[str, str]:
+    """What each view is, from the comment at the head of its file."""
+    return {name.split("_", 1)[1]: head_comment(sql).split(": ", 1)[1] for name, sql in sql_files(*VIEWS)}
+
+
+def head_comment(sql: str) -> str:
+    """The comment lines at the start of an SQL file, as one paragraph."""
+    lines = takewhile(lambda line: line.startswith("--"), sql.splitlines())
+    return " ".join(line.removeprefix("--").strip() for line in lines)
 
 
 def _stored(lake: Lake, table: Table, files: Iterable[str]) -> str:
