@@ -1,9 +1,10 @@
 """Derive vfscreen/morphometry/normal_shapes.yaml from a folder of six-point readings.
 
-    python benchmarks/derive_normal_shapes.py READINGS --use NAME [--use NAME ...] > vfscreen/morphometry/normal_shapes.yaml
+    python benchmarks/derive_normal_shapes.py READINGS --use NAME [--use NAME ...] >
+    vfscreen/morphometry/normal_shapes.yaml
 
-READINGS holds `<name>_six_points.json` files: `vertebrae`, each with `level`, `confidence` and six points in LPS mm. Only
-readings named by --use enter (unfractured, and licensed for derived statistics), with a confidence of at
+READINGS holds `<name>_six_points.json` files: `vertebrae`, each with `level`, `confidence` and six points in LPS mm.
+Only readings named by --use enter (unfractured, and licensed for derived statistics), with a confidence of at
 least 0.5 and weighted by it. Per level: anterior/posterior and middle/posterior ratio and posterior height
 relative to T12, smoothed over neighbouring levels (Gaussian kernel of one level in log space), because a level has few
 readings. L5 is not smoothed: it is shaped like no other.

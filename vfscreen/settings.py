@@ -54,6 +54,12 @@ class ScreeningSettings(Section):
     detection_threshold: float = Field(0.5, gt=0, lt=1)
     level_certain_probability: float = Field(0.9, gt=0, le=1)
     truncation_margin_mm: float = Field(0.5, ge=0, description="Key points nearer to the volume's edge are cut.")
+    recentre_mm: float = Field(
+        3.0, gt=0, description="Bodies farther than this from the centreline have it fitted again through them, once."
+    )
+    fracture_score_weight: float = Field(
+        0.5, ge=0, le=1, description="Weight of the network's fracture score beside the measured heights, in log-odds."
+    )
 
 
 class IdentitySettings(Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,7 +39,7 @@ def test_a_sound_column_has_no_finding_at_any_size(size_mm: float) -> None:
     assert set(grades(column(size_mm)).values()) == {0}
 
 
-@pytest.mark.parametrize("pair", list(zip(COLUMN, COLUMN[1:], strict=False)))
+@pytest.mark.parametrize("pair", list(pairwise(COLUMN)))
 @pytest.mark.parametrize("shape", [(0.72, 0.85, 1.0), (0.72, 0.72, 0.72)])
 def test_two_moderate_fractures_side_by_side_do_not_hide_each_other(
     pair: tuple[str, str], shape: tuple[float, float, float]

@@ -42,8 +42,8 @@ def raw_height_loss(heights_mm: Float) -> Float:
 def genant_grade(height_loss_ratio: Float | float) -> NDArray[np.int64]:
     """Grade 0..3 of a height loss, (...,) -> (...,).
 
-    Never round a loss before it comes here. Raises ValueError for a loss that is not a number: what was not measured has
-    no grade.
+    Never round a loss before it comes here. Raises ValueError for a loss that is not a number: what was not measured
+    has no grade.
     """
     loss = np.asarray(height_loss_ratio, dtype=np.float64)
     if np.isnan(loss).any():

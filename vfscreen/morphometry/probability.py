@@ -1,7 +1,7 @@
 """Probabilities of the grades from the uncertainty of the heights, joined with the network's fracture score.
 
-Belongs here: the propagation and the joining. Does not belong here: how uncertain a key point is (models), calibration of
-a release on cases (its card).
+Belongs here: the propagation and the joining. Does not belong here: how uncertain a key point is (models), calibration
+of a release on cases (its card).
 """
 
 from __future__ import annotations

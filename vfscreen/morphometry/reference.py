@@ -7,8 +7,8 @@ The adjusted loss is the largest of three, for the reasons in docs/adr/0002-adju
 
 - *shape*: each height divided by the one normal at that level (relative to the posterior), then 1 - min/max. Finds what
   a box-like view hides, such as an L5 whose front came down to the height of its back.
-- *raw, unless explained*: of each pair of heights, the raw loss, except where a normal body of that level looks the same.
-  So a finding of the raw index survives, and a normal L5 is none.
+- *raw, unless explained*: of each pair of heights, the raw loss, except where a normal body of that level looks
+  the same. So a finding of the raw index survives, and a normal L5 is none.
 - *crush*: against the height the patient's other vertebrae let expect, once even the tallest part has lost height.
 """
 
@@ -35,13 +35,13 @@ UNEXPLAINED_RATIO = 1.0 - MILD_LOSS
 """Where a level's normal range does not reach below this ratio, every raw loss of grade 1 or more stands in full."""
 
 CRUSH_STARTS, CRUSH_COMPLETE = 0.15, 0.20
-"""Loss of the tallest part below which the neighbours do not speak (more than 3 sd of normal posterior heights about the
-patient's own curve, normal_shapes.yaml), and from which, a grade of its own, they set the reference alone. Linear in
-between."""
+"""Loss of the tallest part below which the neighbours do not speak (more than 3 sd of normal posterior heights about
+the patient's own curve, normal_shapes.yaml), and from which, a grade of its own, they set the reference alone. Linear
+in between."""
 
-# Lowest normal ratios where they lie below 0.80. L5 posterior/anterior 0.63 is the published lower end. The middle of such a
-# body lies half-way between, 0.815 of the anterior (posterior/middle 0.77), less the usual concavity of 4 %. Keys: (part,
-# other part), 0 anterior, 1 middle, 2 posterior.
+# Lowest normal ratios where they lie below 0.80. L5 posterior/anterior 0.63 is the published lower end. The middle of
+# such a body lies half-way between, 0.815 of the anterior (posterior/middle 0.77), less the usual concavity of 4 %.
+# Keys: (part, other part), 0 anterior, 1 middle, 2 posterior.
 _NORMAL_MINIMUM: dict[str, dict[tuple[int, int], float]] = {"L5": {(2, 0): 0.63, (1, 0): 0.78, (2, 1): 0.77}}
 
 _SAME_SHAPE_AS = {"L6": "L5", "T13": "T12"}
@@ -51,8 +51,8 @@ _SAME_SHAPE_AS = {"L6": "L5", "T13": "T12"}
 class LevelShape:
     """What is normal at one level.
 
-    profile: anterior, middle, posterior height relative to the posterior one. relative_height: posterior height relative to
-    T12's. normal_minimum: lowest normal ratio of a pair of parts, only where that is below 0.80.
+    profile: anterior, middle, posterior height relative to the posterior one. relative_height: posterior height
+    relative to T12's. normal_minimum: lowest normal ratio of a pair of parts, only where that is below 0.80.
     """
 
     profile: tuple[float, float, float]
@@ -81,7 +81,7 @@ def level_shape(level: str | None) -> LevelShape | None:
 
 
 def normalised_heights_mm(heights_mm: Float, level: str | None) -> Float:
-    """Heights (..., 3) divided by the level's normal profile: equal for a normal body. As they are at an unknown level."""
+    """Heights (..., 3) divided by the level's normal profile: equal for a normal body. Unchanged at unknown levels."""
     shape = level_shape(level)
     heights = np.asarray(heights_mm, dtype=np.float64)
     return heights if shape is None else np.asarray(heights / np.asarray(shape.profile))
@@ -123,7 +123,8 @@ def _unexplained_raw_loss(heights: Float, shape: LevelShape) -> Float:
             ratio = np.where(base > 0, np.minimum(heights[..., part], base) / np.where(base > 0, base, 1.0), 1.0)
             lowest = shape.normal_minimum.get((part, other))
             complete = UNEXPLAINED_RATIO if lowest is None else lowest - EXPLAIN_RAMP
-            # the 1e-9 keeps a ratio of exactly 0.80 wholly unexplained in binary floating point (genant.BORDER_TOLERANCE)
+            # the 1e-9 keeps a ratio of exactly 0.80 wholly unexplained in binary floating point
+            # (genant.BORDER_TOLERANCE)
             share = np.clip((complete + EXPLAIN_RAMP - ratio + 1e-9) / EXPLAIN_RAMP, 0.0, 1.0)
             worst = np.maximum(worst, share * np.clip(1.0 - ratio, 0.0, 1.0))
     return np.asarray(worst)

@@ -1,0 +1,239 @@
+"""Name the vertebrae: the whole column at once, so that levels are always consecutive.
+
+Belongs here: joining what the networks say of levels with what is known of columns (priors). Does not belong here: the
+networks (models), what a level means for a height (morphometry).
+
+A hidden Markov chain down the column. States are the levels and the sacrum; a step goes to the anatomical neighbour
+(T13, L6, an absent T12 or L5 at their rarity) or past vertebrae the detector missed, and must fit the distance between
+the two bodies for the patient's size, which is unknown and summed over. Forward-backward gives the posterior of each
+level, Viterbi the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp
+
+from vfscreen.schema.names import LEVELS
+from vfscreen.spine.priors import (
+    SACRUM,
+    STATES,
+    first_level_log_prior,
+    patient_size_log_sd,
+    sacrum_top_distance_mm,
+    steps,
+)
+
+Float = NDArray[np.float64]
+
+GAP_LOG_SD = 0.08
+"""Scatter of a distance about the expected one: 0.037 between expert centroids (VID), and detected centres, collapsed
+bodies and scoliosis come on top."""
+_GAP_OUTLIER = 0.02 * 0.5
+"""Density of a distance that follows no rule (VID: 1.6 % beyond 4 sd), over about two units of log distance."""
+EVIDENCE_FLOOR = 0.02
+"""Share of a network's vote that is taken to be noise, so that no single vertebra can rule a numbering out."""
+EVIDENCE_VERTEBRAE = 4.0
+"""Votes of one network on one column err together (the same ribs are missed for all): a column counts as at most this
+many independent votes."""
+SACRUM_TOP_SD_MM = 8.0
+SACRUM_MIN_MM = 15.0
+"""The sacrum is seen where at least this much of the column's lower end is called sacrum."""
+DECISIVE_LOG_ODDS = float(np.log(20.0))
+UNDECIDED_BELOW = 0.12
+"""A level less probable than this is no label (three equally likely numberings give 0.33)."""
+
+_SIZES = np.linspace(-3.0, 3.0, 13)
+_LANDMARKS = (("C1", "C2"), ("C7", "T1"), ("T12", "L1"))
+_ORDER = tuple(level for level in LEVELS if level != "T13")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledColumn:
+    """Labels of n detections, from superior to inferior.
+
+    levels: STATES names ("S" for a sacrum detected as vertebra), None where nothing could be decided.
+    probabilities: (n,) posterior of each label. posterior: (n, len(STATES)).
+    landmarks: what in view fixes the numbering: any of "S", "T12-L1", "C7-T1", "C1-C2".
+    """
+
+    levels: tuple[str | None, ...]
+    probabilities: Float
+    posterior: Float
+    landmarks: tuple[str, ...]
+
+
+def label_column(
+    centres_lps_mm: Float,
+    level_scores: Float,
+    wide_log_likelihood: Float | None = None,
+    sacrum_top_mm: float | None = None,
+) -> LabelledColumn:
+    """Label a column.
+
+    centres_lps_mm: (n, 3) body centres from superior to inferior. level_scores: (n, len(LEVELS)) log-likelihoods from
+    the detector, comparable within a row. wide_log_likelihood: (n, len(STATES)) the same from the wide view (ribs,
+    pelvis) at each body, or None. sacrum_top_mm: how far below the lowest centre that is not sacrum the sacrum begins,
+    where seen.
+    """
+    centres = np.asarray(centres_lps_mm, dtype=np.float64).reshape(-1, 3)
+    n = len(centres)
+    if n == 0:
+        return LabelledColumn((), np.zeros(0), np.zeros((0, len(STATES))), ())
+    emission = _emission(np.asarray(level_scores, dtype=np.float64), wide_log_likelihood)
+    gaps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
+    sizes = _SIZES * patient_size_log_sd()
+    evidence, marginals, paths, scores = [], [], [], []
+    for size, z in zip(sizes, _SIZES, strict=True):
+        last = _last_term(sacrum_top_mm, size)
+        moves = [_transition(gap, size) for gap in gaps]
+        total, marginal = _forward_backward(emission, moves, last)
+        path, score = _viterbi(emission, moves, last)
+        evidence.append(total - 0.5 * z**2)
+        scores.append(score - 0.5 * z**2)
+        marginals.append(marginal)
+        paths.append(path)
+    weight = np.exp(np.asarray(evidence) - logsumexp(evidence))
+    posterior = np.einsum("s,snk->nk", weight, np.stack(marginals))
+    path = paths[int(np.argmax(scores))]
+    probabilities = np.clip(posterior[np.arange(n), path], 0.0, 1.0)
+    levels = tuple(
+        STATES[state] if p >= UNDECIDED_BELOW else None for state, p in zip(path, probabilities, strict=True)
+    )
+    return LabelledColumn(levels, probabilities, posterior, _landmarks(levels, wide_log_likelihood, sacrum_top_mm))
+
+
+def wide_view_at(
+    centres_s_mm: Float, candidates_s_mm: Float, level_log_likelihood: Float, reach_mm: float = 6.0
+) -> Float:
+    """What a locator says at each body: its rows within `reach_mm` averaged, the nearest one where none is.
+
+    centres_s_mm: (n,) and candidates_s_mm: (M,) arc lengths along the centreline. level_log_likelihood: (M, K). -> (n,
+    K).
+    """
+    votes = log_softmax(np.asarray(level_log_likelihood, dtype=np.float64), axis=1)
+    distance = np.abs(np.asarray(centres_s_mm)[:, None] - np.asarray(candidates_s_mm)[None, :])
+    near = distance <= np.maximum(reach_mm, distance.min(axis=1, keepdims=True))
+    return np.asarray((near @ votes) / near.sum(axis=1, keepdims=True))
+
+
+def sacrum_top_s_mm(candidates_s_mm: Float, level_log_likelihood: Float) -> float | None:
+    """Arc length at which the sacrum begins, None where it is not in view.
+
+    candidates_s_mm: (M,) arc lengths, ascending. level_log_likelihood: (M, len(STATES)).
+    """
+    s = np.asarray(candidates_s_mm, dtype=np.float64)
+    if s.size < 2:
+        return None
+    votes = log_softmax(np.asarray(level_log_likelihood, dtype=np.float64), axis=1)
+    is_sacrum = votes[:, SACRUM] > np.log(0.5)
+    # the cut that leaves most sacrum below it and least above
+    below = np.concatenate([np.cumsum(np.where(is_sacrum, 1, -1)[::-1])[::-1], [0]])
+    cut = int(np.argmax(below))
+    if below[cut] <= 0 or s[-1] - s[cut] < SACRUM_MIN_MM:
+        return None
+    return float(s[cut])
+
+
+def _emission(level_scores: Float, wide: Float | None) -> Float:
+    """Joined log-likelihoods (n, len(STATES))."""
+    n = len(level_scores)
+    share = min(1.0, EVIDENCE_VERTEBRAE / n)
+    local = _floored(level_scores)
+    # the detector has no word for the sacrum and calls it a low lumbar level: no evidence between those
+    lumbar = local[:, LEVELS.index("L5") :].max(axis=1, keepdims=True)
+    emission = share * np.concatenate([local, lumbar], axis=1)
+    if wide is None:
+        emission[:, SACRUM] = -np.inf
+        return emission
+    return np.asarray(emission + share * _floored(np.asarray(wide, dtype=np.float64)))
+
+
+def _floored(votes: Float) -> Float:
+    p = np.exp(log_softmax(votes, axis=1))
+    return np.asarray(np.log((1.0 - EVIDENCE_FLOOR) * p + EVIDENCE_FLOOR / votes.shape[1]))
+
+
+def _transition(gap_mm: float, log_size: float) -> Float:
+    """(len(STATES), len(STATES)) log probability of a step, times the density of its distance."""
+    every = steps()
+    deviation = (np.log(max(gap_mm, 1.0)) - np.log([s.distance_mm for s in every]) - log_size) / GAP_LOG_SD
+    density = np.logaddexp(-0.5 * deviation**2 - np.log(GAP_LOG_SD * np.sqrt(2 * np.pi)), np.log(_GAP_OUTLIER))
+    table = np.full((len(STATES), len(STATES)), -np.inf)
+    for step, term in zip(every, density, strict=True):
+        table[step.upper, step.lower] = np.logaddexp(table[step.upper, step.lower], step.log_prior + term)
+    return table
+
+
+def _last_term(sacrum_top_mm: float | None, log_size: float) -> Float:
+    """(len(STATES),) how well a sacrum that begins so far below the lowest vertebra fits its level."""
+    term = np.zeros(len(STATES))
+    if sacrum_top_mm is None:
+        return term
+    expected = sacrum_top_distance_mm()[:SACRUM] * np.exp(log_size)
+    sd = SACRUM_TOP_SD_MM + GAP_LOG_SD * expected
+    # the L5 -> sacrum distance holds for an L6, or a last L4, too; those columns are the rare ones
+    term[:SACRUM] = np.logaddexp(-0.5 * ((sacrum_top_mm - expected) / sd) ** 2, np.log(EVIDENCE_FLOOR))
+    return term
+
+
+def _forward_backward(emission: Float, moves: Sequence[Float], last: Float) -> tuple[float, Float]:
+    n = len(emission)
+    forward = np.empty_like(emission)
+    backward = np.empty_like(emission)
+    forward[0] = first_level_log_prior() + emission[0]
+    for i in range(1, n):
+        forward[i] = emission[i] + logsumexp(forward[i - 1][:, None] + moves[i - 1], axis=0)
+    backward[-1] = last
+    for i in range(n - 2, -1, -1):
+        backward[i] = logsumexp(moves[i] + (emission[i + 1] + backward[i + 1])[None, :], axis=1)
+    total = float(logsumexp(forward[-1] + last))
+    return total, np.asarray(np.exp(forward + backward - total))
+
+
+def _viterbi(emission: Float, moves: Sequence[Float], last: Float) -> tuple[NDArray[np.intp], float]:
+    n = len(emission)
+    best = first_level_log_prior() + emission[0]
+    origin = np.zeros(emission.shape, dtype=np.intp)
+    for i in range(1, n):
+        options = best[:, None] + moves[i - 1]
+        origin[i] = options.argmax(axis=0)
+        best = emission[i] + options.max(axis=0)
+    best = best + last
+    path = np.zeros(n, dtype=np.intp)
+    path[-1] = int(best.argmax())
+    for i in range(n - 1, 0, -1):
+        path[i - 1] = origin[i, path[i]]
+    return path, float(best.max())
+
+
+def _landmarks(levels: Sequence[str | None], wide: Float | None, sacrum_top_mm: float | None) -> tuple[str, ...]:
+    """What fixes the numbering: the sacrum, or a junction where the wide view decides against one level up or down."""
+    found = ["S"] if sacrum_top_mm is not None or "S" in levels else []
+    if wide is None:
+        return tuple(found)
+    votes = _floored(np.asarray(wide, dtype=np.float64))
+    for upper, lower in _LANDMARKS:
+        if upper not in levels or lower not in levels:
+            continue
+        junction = _ORDER.index(upper) + 0.5
+        near = [
+            (i, _ORDER.index(level))
+            for i, level in enumerate(levels)
+            if level in _ORDER and abs(_ORDER.index(level) - junction) < 2
+        ]
+        margins = []
+        for shift in (-1, 1):
+            margin = 0.0
+            for i, k in near:
+                if 0 <= k + shift < len(_ORDER):
+                    other = LEVELS.index(_ORDER[k + shift])
+                    margin += votes[i, LEVELS.index(_ORDER[k])] - votes[i, other]
+            margins.append(margin)
+        if min(margins) >= DECISIVE_LOG_ODDS:
+            found.append(f"{upper}-{lower}")
+    return tuple(found)
