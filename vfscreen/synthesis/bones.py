@@ -6,11 +6,13 @@ Belongs here: bone geometry of a `PatientSpec`. Does not belong here: its parame
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.interpolate import CubicSpline
 
 from vfscreen.synthesis.anatomy import Float, PatientSpec, VertebraSpec
-from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Plate, Shape, ramp
+from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Plate, Shape, lps, ramp
 
 _EXPONENT = 2.5
 _ROUND = np.eye(3)
@@ -128,7 +130,13 @@ def posterior_elements(vertebra: VertebraSpec) -> list[Capsule]:
         tip = (22.0, -0.7)
     if level in ("C7", "T1", "T2"):
         tip = (28.0, -0.7)
-    rod((0, back + reach + 2, -0.15 * height), (0, back + reach + tip[0], tip[1] * height), 3.4, 3.2, 0.4 if region == "L" else 0.55)
+    rod(
+        (0, back + reach + 2, -0.15 * height),
+        (0, back + reach + tip[0], tip[1] * height),
+        3.4,
+        3.2,
+        0.4 if region == "L" else 0.55,
+    )
     return found
 
 
@@ -185,7 +193,7 @@ def ribs(spec: PatientSpec) -> list[Capsule]:
         radius = 3.4 if level not in ("T11", "T12", "T13") else 3.0
         for side in (-1.0, 1.0):
             path = rib_path(spec, level, side)
-            found += [Capsule(a, b, radius, radius, flat) for a, b in zip(path[:-1], path[1:], strict=True)]
+            found += [Capsule(a, b, radius, radius, flat) for a, b in pairwise(path)]
     return found
 
 
@@ -208,19 +216,26 @@ def pelvis(spec: PatientSpec) -> list[Shape]:
         thick = (9.0, 8.0, 7.0, 5.0)[n] * k
         found.append(Plate(np.stack(corners), thick))
         found.append(Plate(np.stack((corners[1], lower - left * narrow + back, corners[2])), thick))
-        found.append(Capsule(upper + 0.3 * back, lower + 0.3 * back, (15.0 - 2.5 * n) * k, (12.5 - 2.5 * n) * k, _ROUND))
+        found.append(
+            Capsule(upper + 0.3 * back, lower + 0.3 * back, (15.0 - 2.5 * n) * k, (12.5 - 2.5 * n) * k, _ROUND)
+        )
     for s in (-1.0, 1.0):
         origin = s1.centre_lps_mm
 
         def at(x: float, y: float, z: float, side: float = s, origin: Float = origin) -> Float:
             return np.asarray(origin + np.array([side * x, y, z]) * k)
 
-        crest = CubicSpline(np.arange(5), np.stack([at(50, 60, 8), at(76, 44, 32), at(104, 16, 42), at(124, -16, 30), at(122, -44, 0)]))
+        crest = CubicSpline(
+            np.arange(5), np.stack([at(50, 60, 8), at(76, 44, 32), at(104, 16, 42), at(124, -16, 30), at(122, -44, 0)])
+        )
         dense = crest(np.linspace(0, 4, 9))
-        found += [Capsule(a, b, 5.5 * k, 5.5 * k, _ROUND) for a, b in zip(dense[:-1], dense[1:], strict=True)]
+        found += [Capsule(a, b, 5.5 * k, 5.5 * k, _ROUND) for a, b in pairwise(dense)]
         joint, hollow, socket = at(54, 38, -42), at(84, 8, -20), at(90, -6, -78)
-        found += [Plate(np.stack([hollow, a, b]), 3.4 * k) for a, b in zip(dense[:-1], dense[1:], strict=True)]
-        found += [Plate(np.stack([hollow, dense[0], joint]), 5.0 * k), Plate(np.stack([hollow, joint, socket]), 7.0 * k)]
+        found += [Plate(np.stack([hollow, a, b]), 3.4 * k) for a, b in pairwise(dense)]
+        found += [
+            Plate(np.stack([hollow, dense[0], joint]), 5.0 * k),
+            Plate(np.stack([hollow, joint, socket]), 7.0 * k),
+        ]
         found += [Plate(np.stack([hollow, socket, dense[-1]]), 6.0 * k)]
         head = at(92, -8, -92)
         found.append(Ellipsoid(head, np.full(3, 24.0) * k, _ROUND))
@@ -245,15 +260,15 @@ def shoulder_and_sternum(spec: PatientSpec) -> list[Shape]:
     top = rib_path(spec, "T1", 1.0)[-1] * [0, 1, 1] + [t3[0], 0, 0]
     bottom = rib_path(spec, "T7", 1.0)[-1] * [0, 1, 1] + [t9[0], 4, 0]
     wide = np.diag([0.4, 1.0, 1.0])
-    found: list[Shape] = [Capsule(top + [0, -4, 8], bottom, 7.0, 6.0, wide)]
+    found: list[Shape] = [Capsule(top + lps(0, -4, 8), bottom, 7.0, 6.0, wide)]
     for s in (-1.0, 1.0):
         glenoid = t1 + np.array([s * 128, 6, -18]) * k
-        found.append(Capsule(top + [s * 24, 0, 12], glenoid + [s * 4, -14, 26], 6.5, 6.0, _ROUND))
+        found.append(Capsule(top + lps(s * 24, 0, 12), glenoid + lps(s * 4, -14, 26), 6.5, 6.0, _ROUND))
         path = rib_path(spec, "T4", s)
-        corner = path[len(path) // 4] + [s * 14.0, 9.0, 4.0]
-        lower = rib_path(spec, "T7", s)[len(path) // 4] + [s * 14.0, 9.0, 0.0]
+        corner = path[len(path) // 4] + lps(s * 14.0, 9.0, 4.0)
+        lower = rib_path(spec, "T7", s)[len(path) // 4] + lps(s * 14.0, 9.0, 0.0)
         found.append(Plate(np.stack([corner, lower, glenoid]), 2.8))
         found.append(Capsule(lower, glenoid, 4.2, 6.5, _ROUND))
-        found.append(Capsule(corner + [0, 6, -12], glenoid + [s * 6, 6, 22], 4.0, 6.0, _ROUND))
-        found.append(Ellipsoid(glenoid + [s * 24, -4, 10], np.full(3, 22.0) * k, _ROUND))
+        found.append(Capsule(corner + lps(0, 6, -12), glenoid + lps(s * 6, 6, 22), 4.0, 6.0, _ROUND))
+        found.append(Ellipsoid(glenoid + lps(s * 24, -4, 10), np.full(3, 22.0) * k, _ROUND))
     return found

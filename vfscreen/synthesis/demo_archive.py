@@ -35,6 +35,7 @@ from vfscreen.synthesis.dicom_writer import (
     write_secondary_capture,
     write_series,
 )
+from vfscreen.synthesis.grid import lps
 from vfscreen.synthesis.phantom import Scene, body_centres
 from vfscreen.synthesis.surroundings import trunk_profile
 from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, visible_vertebrae
@@ -141,9 +142,14 @@ def _patient_jobs(
         study_uid = seeded_uid(seed, index, visit)
         date = f"{_BASE_YEAR + study.years_later}11{1 + (3 * index) % 28:02d}"
         header = StudyHeader(
-            patient, study_uid, date, plan.age_years + study.years_later, study.description, f"A{seed:03d}{index:04d}{visit}"
+            patient,
+            study_uid,
+            date,
+            plan.age_years + study.years_later,
+            study.description,
+            f"A{seed:03d}{index:04d}{visit}",
         )
-        shift = rng.uniform(-_STUDY_SPREAD_MM, _STUDY_SPREAD_MM, 3) + [0, 0, rng.uniform(-900, 300)]
+        shift = rng.uniform(-_STUDY_SPREAD_MM, _STUDY_SPREAD_MM, 3) + lps(0, 0, rng.uniform(-900, 300))
         for number, series in enumerate(study.series, start=1):
             found.append(
                 _Job(
@@ -259,18 +265,18 @@ def _grid(job: _Job) -> tuple[Float, tuple[int, int, int]]:
         return _affine((2, 0, 0), (0, 0, -2), (0, 1, 0), (x - 200, y, low + length)), (200, round(length / 2), 1)
     if plan.kind == "coronal":
         count = 24
-        start = (x - 160, inside[:, 1].min() - 40.0, low + length)
-        return _affine((1.25, 0, 0), (0, 0, -1.25), (0, plan.slice_mm, 0), start), (256, round(length / 1.25), count)
+        corner = (x - 160, inside[:, 1].min() - 40.0, low + length)
+        return _affine((1.25, 0, 0), (0, 0, -1.25), (0, plan.slice_mm, 0), corner), (256, round(length / 1.25), count)
     if plan.kind == "mr":
-        start = (x - 36, inside[:, 1].mean() - 150, low + length)
-        return _affine((0, 1, 0), (0, 0, -1), (4.0, 0, 0), start), (256, round(length), 19)
+        corner = (x - 36, inside[:, 1].mean() - 150, low + length)
+        return _affine((0, 1, 0), (0, 0, -1), (4.0, 0, 0), corner), (256, round(length), 19)
     slices = int(length // plan.slice_mm) + 1
     tilt = np.radians(plan.tilt_deg)
     row_step = np.array([0.0, np.cos(tilt), np.sin(tilt)]) * sy
     start = np.array([x - 0.5 * columns * sx, y, low]) - 0.5 * rows * row_step
     step, first = plan.slice_mm, start
     if plan.descending:
-        first, step = start + [0.0, 0.0, (slices - 1) * step], -step
+        first, step = start + lps(0, 0, (slices - 1) * step), -step
     return _affine((sx, 0, 0), row_step, (0, 0, step), first), (columns, rows, slices)
 
 

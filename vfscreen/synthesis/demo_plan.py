@@ -89,7 +89,11 @@ def _soft_and_sharp(soft: SeriesPlan, **sharp: object) -> tuple[SeriesPlan, Seri
 _LOCALIZER = SeriesPlan("localizer", "Topogram", reason=ReasonCode.LOCALIZER)
 _DOSE = SeriesPlan("dose_report", "Dose Report", reason=ReasonCode.NOT_AN_IMAGE)
 
-_INITIAL_LESIONS = (FractureSpec("T8", WEDGE, 0.32), FractureSpec("L1", CRUSH, 0.46), FractureSpec("L3", BICONCAVE, 0.225))
+_INITIAL_LESIONS = (
+    FractureSpec("T8", WEDGE, 0.32),
+    FractureSpec("L1", CRUSH, 0.46),
+    FractureSpec("L3", BICONCAVE, 0.225),
+)
 
 CAST: tuple[PatientPlan, ...] = (
     PatientPlan(
@@ -223,7 +227,10 @@ CAST: tuple[PatientPlan, ...] = (
                 (
                     SeriesPlan(description="Chest tilted 2.5", tilt_deg=12.0),
                     SeriesPlan(
-                        description="Chest with a gap", slice_mm=2.5, leave_out=(40, 41, 42), reason=ReasonCode.MISSING_SLICES
+                        description="Chest with a gap",
+                        slice_mm=2.5,
+                        leave_out=(40, 41, 42),
+                        reason=ReasonCode.MISSING_SLICES,
                     ),
                 ),
                 (FractureSpec("T6", WEDGE, 0.235),),
@@ -270,7 +277,9 @@ def further_patient(rng: np.random.Generator) -> PatientPlan:
         FractureSpec(str(level), (WEDGE, BICONCAVE, CRUSH)[int(rng.integers(3))], float(rng.uniform(0.21, 0.55)))
         for level in rng.choice(levels, count, replace=False)
     )
-    soft = SeriesPlan(description="Chest soft" if chest else "Abdomen soft", slice_mm=float(rng.choice([2.0, 2.5, 3.0])))
+    soft = SeriesPlan(
+        description="Chest soft" if chest else "Abdomen soft", slice_mm=float(rng.choice([2.0, 2.5, 3.0]))
+    )
     study = StudyPlan(
         0,
         "CT chest" if chest else "CT abdomen",

@@ -58,7 +58,11 @@ class Grid:
 
     def local(self, box: Box, frame: Float, origin: Float) -> tuple[Array, Array, Array]:
         """Coordinates along the three rows of `frame` from `origin`."""
-        return self.linear(box, frame[0], origin), self.linear(box, frame[1], origin), self.linear(box, frame[2], origin)
+        return (
+            self.linear(box, frame[0], origin),
+            self.linear(box, frame[1], origin),
+            self.linear(box, frame[2], origin),
+        )
 
     def edge_mm(self, direction: Float) -> float:
         """Width over which an edge with this unit normal is spread: the voxel's extent and the blur together."""
@@ -70,6 +74,11 @@ class Grid:
         return float(np.mean([self.edge_mm(d) for d in np.eye(3)]))
 
 
+def lps(x: float, y: float, z: float) -> Float:
+    """A position or offset in LPS mm."""
+    return np.array([x, y, z], dtype=np.float64)
+
+
 def ramp(inside_mm: Array, width_mm: float) -> Array:
     """Share of a voxel that is inside, from the distance to the edge (positive inside)."""
     share = inside_mm * np.float32(1.0 / width_mm)
@@ -79,7 +88,7 @@ def ramp(inside_mm: Array, width_mm: float) -> Array:
 
 def blend(target: Array, share: Array, value: Array | float) -> None:
     """target <- target (1 - share) + value share, in place."""
-    target += share * (np.float32(value) - target if np.isscalar(value) else value - target)
+    target += share * (np.asarray(value, dtype=np.float32) - target)
 
 
 @dataclass(frozen=True, eq=False)

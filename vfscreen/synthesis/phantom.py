@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -126,11 +127,11 @@ class Scene:
     def _paint_bones(self, hu: Array, grid: Grid) -> None:
         spec = self.spec
         column = [*spec.vertebrae, spec.sacrum]
-        for upper, lower in zip(column[:-1], column[1:], strict=True):
-            for box in (body_box(grid, replace(upper, width=max(upper.width, lower.width)), margin=14.0),):
-                if box is not None:
-                    gas = upper.level in spec.disc_gas
-                    blend(hu[box], disc_share(grid, box, upper, lower), -150.0 if gas else 85.0)
+        for upper, lower in pairwise(column):
+            box = body_box(grid, replace(upper, width=max(upper.width, lower.width)), margin=14.0)
+            if box is not None:
+                gas = upper.level in spec.disc_gas
+                blend(hu[box], disc_share(grid, box, upper, lower), -150.0 if gas else 85.0)
         outer = np.zeros(grid.shape_kji, dtype=np.float32)
         inner = np.zeros(grid.shape_kji, dtype=np.float32)
         for shape in self.bones:
@@ -188,7 +189,7 @@ def _not_back(grid: Grid, whole: Box, trunk: Profile, spec: PatientSpec) -> Arra
     x, y, z = grid.local(whole, np.eye(3), np.zeros(3))
     middle, back, _, depth = trunk.at(z)
     aside = np.clip((np.abs(x - middle) - 50.0) / 12.0, 0.0, 1.0)
-    return np.maximum(aside, (y < back - depth).astype(np.float32)).astype(np.float32)
+    return np.asarray(np.maximum(aside, y < back - depth), dtype=np.float32)
 
 
 def _paint_table(hu: Array, grid: Grid, whole: Box, top_mm: float, middle_mm: float) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from vfscreen.synthesis.anatomy import Float, PatientSpec
 from vfscreen.synthesis.bones import chest_radii, posterior_elements, rib_path
-from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Shape, ramp
+from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Shape, lps, ramp
 
 _ROUND = np.eye(3)
 LUNG_HU, FAT_HU, MUSCLE_HU, FLUID_HU, AIR = -860.0, -105.0, 55.0, 15.0, -1000.0
@@ -128,13 +128,13 @@ def lung_share(grid: Grid, box: Box, spec: PatientSpec, chest: Profile) -> Array
     return np.asarray(share * ramp(aside - spine, edge))
 
 
-def tubes(points: Float, radius: Float | float, squash: tuple[float, float, float] = (1, 1, 1)) -> list[Capsule]:
+def tubes(
+    points: Float, radius: Float | list[float] | float, squash: tuple[float, float, float] = (1, 1, 1)
+) -> list[Capsule]:
     """Capsules along (N, 3) points."""
     r = np.broadcast_to(np.asarray(radius, dtype=float), (len(points),))
     metric = np.diag(np.asarray(squash, dtype=float))
-    return [
-        Capsule(points[n], points[n + 1], float(r[n]), float(r[n + 1]), metric) for n in range(len(points) - 1)
-    ]
+    return [Capsule(points[n], points[n + 1], float(r[n]), float(r[n + 1]), metric) for n in range(len(points) - 1)]
 
 
 def beside(spec: PatientSpec, levels: tuple[str, ...], uvw: tuple[float, float, float]) -> Float:
@@ -172,7 +172,14 @@ def soft_tissue(spec: PatientSpec) -> list[Painted]:
         side, front = rng.uniform(-105, 105), rng.uniform(-125, -50)
         hu = float(rng.choice([10.0, 25.0, 40.0, -250.0, -850.0], p=[0.3, 0.3, 0.2, 0.08, 0.12]))
         size = rng.uniform(12, 26, 3) if hu > 0 else rng.uniform(6, 13, 3)
-        add([Ellipsoid(spec.vertebra(level).centre_lps_mm + np.array([side, front, rng.uniform(-18, 18)]), size, _ROUND)], hu)
+        add(
+            [
+                Ellipsoid(
+                    spec.vertebra(level).centre_lps_mm + np.array([side, front, rng.uniform(-18, 18)]), size, _ROUND
+                )
+            ],
+            hu,
+        )
     blob("T11", (-62, -68, -18), (72, 78, 66), rng.uniform(45, 65))  # liver
     blob("T12", (-70, -50, -40), (52, 55, 60), 55)
     blob("T11", (88, -18, -14), (30, 42, 48), 50)  # spleen
@@ -184,13 +191,15 @@ def soft_tissue(spec: PatientSpec) -> list[Painted]:
     blob("L1", (56, -4, 2), (9, 10, 24), -60)
     blob("L1", (-56, -4, -12), (9, 10, 24), -60)
     for s in (-1.0, 1.0):
-        erector = np.vstack([beside(spec, levels, (s * 25, 27, 0)), spec.sacrum.to_lps(np.array([s * 22.0, 44.0, -40.0]))])
+        erector = np.vstack(
+            [beside(spec, levels, (s * 25, 27, 0)), spec.sacrum.to_lps(np.array([s * 22.0, 44.0, -40.0]))]
+        )
         width = np.interp(np.arange(len(erector)), [0, 8, len(erector) - 5, len(erector) - 1], [13, 15, 23, 14])
         add(tubes(erector, width * k, (0.9, 1.05, 1)), MUSCLE_HU - 8)
         psoas = beside(spec, _range(spec, "L1", levels[-1]), (s * 37, -12, 0))
         hip = spec.sacrum.centre_lps_mm + np.array([s * 82.0, -45.0, -75.0]) * k
         add(tubes(np.vstack([psoas, hip]), np.linspace(8, 23, len(psoas) + 1) * k), MUSCLE_HU + 3)
-        add([Capsule(hip + [s * 20, 90, 40], hip + [s * 50, 95, -60], 48.0, 52.0, _ROUND)], 50.0)  # gluteal
+        add([Capsule(hip + lps(s * 20, 90, 40), hip + lps(s * 50, 95, -60), 48.0, 52.0, _ROUND)], 50.0)  # gluteal
         iliacus = spec.sacrum.centre_lps_mm + np.array([s * 88, -6, -25]) * k
         add([Ellipsoid(iliacus, np.array([16, 40, 50]) * k, _ROUND)], 52.0)
     blob("L5", (0, -60, -110), (42, 36, 34), 8)  # bladder
@@ -210,7 +219,7 @@ def chest_contents(spec: PatientSpec) -> list[Painted]:
     for _ in range(150):  # lung vessels: branching outwards from the hila
         s = float(rng.choice([-1.0, 1.0]))
         start = spec.vertebra("T6").centre_lps_mm + np.array([s * 34, -34, rng.uniform(-28, 22)]) * k
-        direction = rng.normal(size=3) * [0.7, 0.9, 1.1] + [s * 0.9, 0.0, 0.0]
+        direction = rng.normal(size=3) * [0.7, 0.9, 1.1] + lps(s * 0.9, 0.0, 0.0)
         direction /= np.linalg.norm(direction)
         length, radius = rng.uniform(30, 85), rng.uniform(1.6, 3.6)
         bend = start + direction * length * 0.5 + rng.normal(size=3) * 6
@@ -221,17 +230,18 @@ def chest_contents(spec: PatientSpec) -> list[Painted]:
     lean = np.array([[0.8, -0.45, -0.4], [0.5, 0.86, 0.0], [0.35, -0.2, 0.92]])
     found.append(Painted(Ellipsoid(heart, np.array([62.0, 44.0, 50.0]) * k, np.linalg.qr(lean.T)[0].T), FAT_HU + 20))
     found.append(Painted(Ellipsoid(heart, np.array([55.0, 38.0, 44.0]) * k, np.linalg.qr(lean.T)[0].T), 48.0))
-    found.append(Painted(Ellipsoid(heart + [8, -6, -2], np.array([30.0, 20.0, 24.0]) * k, np.linalg.qr(lean.T)[0].T), blood))
+    found.append(
+        Painted(Ellipsoid(heart + lps(8, -6, -2), np.array([30.0, 20.0, 24.0]) * k, np.linalg.qr(lean.T)[0].T), blood)
+    )
     aorta = beside(spec, _range(spec, "T5", "L4"), (15, -9, 0))
-    lean_in = np.linspace(1.0, 0.45, len(aorta))[:, None]
-    aorta[:, 0] -= (1 - lean_in[:, 0]) * 15.0
-    radius = np.linspace(12.5, 9.0, len(aorta)) * k
-    found += [Painted(c, spec.aorta_hu) for c in tubes(aorta, radius)]
+    aorta[:, 0] -= np.linspace(0.0, 0.55, len(aorta)) * 15.0  # nearer to the middle further down
+    widths = np.linspace(12.5, 9.0, len(aorta)) * k
+    found += [Painted(c, spec.aorta_hu) for c in tubes(aorta, widths)]
     if spec.aorta_calcified:
         for n in rng.integers(len(aorta) // 2, len(aorta) - 1, 14):
             spot = aorta[n] + rng.uniform(0, 1) * (aorta[n + 1] - aorta[n])
             angle = rng.uniform(0, 2 * np.pi)
-            spot = spot + radius[n] * np.array([np.cos(angle), np.sin(angle), 0.0])
+            spot = spot + widths[n] * np.array([np.cos(angle), np.sin(angle), 0.0])
             found.append(Painted(Ellipsoid(spot, rng.uniform(1.0, 2.6, 3), _ROUND), float(rng.uniform(350, 800))))
     arch_top = spec.vertebra("T4").centre_lps_mm
     arch = np.stack([aorta[0], arch_top + np.array([14, -32, 4]) * k, heart + np.array([-22, 8, 44]) * k])
@@ -273,6 +283,8 @@ def costal_cartilage(spec: PatientSpec) -> list[Painted]:
     for n in range(1, 10):
         for s in (-1.0, 1.0):
             end = rib_path(spec, f"T{n}", s)[-1]
-            goal = np.array([spec.vertebra("T6").centre_lps_mm[0] + s * 12, end[1], max(end[2] + (6 if n > 5 else 0), bottom[2])])
+            goal = np.array(
+                [spec.vertebra("T6").centre_lps_mm[0] + s * 12, end[1], max(end[2] + (6 if n > 5 else 0), bottom[2])]
+            )
             found.append(Painted(Capsule(end, goal, 5.0, 5.0, _ROUND), 95.0))
     return found
