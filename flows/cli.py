@@ -47,17 +47,17 @@ def run_sweep(archive: str, lake: str, **options: Any) -> SweepSummary:
 
     with prefect_server():
         state = sweep(absolute(archive), absolute(lake), **options, return_state=True)
-    result = state.result(raise_on_failure=False)
+    result: Any = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
-    return SweepSummary(**{**result, "lost_studies": tuple(result["lost_studies"])})
+    return SweepSummary.from_json(result)
 
 
 def _print_summary(summary: SweepSummary) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"sweep {summary.run_id}: {summary.outcome}", title_justify="left")
+    table = Table()
     for heading in ("", "this run", "whole lake"):
         table.add_column(heading, justify="right" if heading else "left")
     for state in ("screened", "rejected", "failed"):
@@ -67,6 +67,7 @@ def _print_summary(summary: SweepSummary) -> None:
         "shards", f"{summary.shards_done} of {summary.shards_planned}", str(summary.ledger.get("shards", "-"))
     )
     console = Console()
+    console.print(f"sweep {summary.run_id}: {summary.outcome}")
     console.print(table)
     for study in summary.lost_studies:
         console.print(f"study {study} killed its worker each time it was tried and is recorded as failed")

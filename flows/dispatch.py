@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -63,8 +63,8 @@ def _outcome(shard: Shard, future: PrefectDaskFuture[Any]) -> Outcome | None:
         return Outcome(shard, Ending.RAISED, f"{type(error).__name__}: {error}", error)
     if state.is_completed():
         return Outcome(shard, Ending.RETURNED)
-    error = get_state_exception(state)
-    return Outcome(shard, Ending.RAISED, f"{type(error).__name__}: {error}", error)
+    raised = get_state_exception(state)
+    return Outcome(shard, Ending.RAISED, f"{type(raised).__name__}: {raised}", raised)
 
 
 class Dispatcher:
@@ -94,7 +94,7 @@ class Dispatcher:
         """Workers that are connected now."""
         return len(self._runner.client.scheduler_info(n_workers=-1)["workers"])
 
-    def run(self, shards: Iterable[Shard], in_flight: Callable[[], int]) -> Iterator[Outcome]:
+    def run(self, shards: Iterable[Shard], in_flight: Callable[[], int]) -> Generator[Outcome, None, None]:
         """Yields the outcome of each shard as it comes back; never more than `in_flight()` are submitted at a time.
 
         Closing the iterator (or an error) cancels what has not started.

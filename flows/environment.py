@@ -20,8 +20,8 @@ PREFECT_DEFAULTS = {
 }
 """Set unless the environment says otherwise. Nothing about a hospital's archive is sent anywhere."""
 
-QUIET_DEFAULTS = {"PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore"}
-"""For a sweep in a terminal: the progress bar and the summary say what Prefect's log would."""
+QUIET_DEFAULTS = {"PREFECT_LOGGING_LEVEL": "CRITICAL"}
+"""For a sweep in a terminal: the progress bar, the summary and the message say what Prefect's log would."""
 
 
 def set_prefect_defaults(environ: MutableMapping[str, str] = os.environ) -> None:

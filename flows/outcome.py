@@ -55,6 +55,10 @@ class SweepSummary:
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "lost_studies": list(self.lost_studies)}
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SweepSummary:
+        return cls(**{**values, "lost_studies": tuple(values["lost_studies"])})
+
 
 def too_many_failures(screened: int, failed: int, settings: SweepSettings) -> str | None:
     """Why so many failures are the site's and not the patients', or None.

@@ -30,6 +30,7 @@ from rich.progress import (
 )
 
 from flows.outcome import Counts, SweepSummary
+from vfscreen.screening.indexing import IndexProgress
 
 _ARTIFACT_EVERY_S = 5.0
 
@@ -49,9 +50,10 @@ class SweepProgress:
         self._bar.reset(self._step, total=None, description=text, detail="")
         get_run_logger().info(text)
 
-    def detail(self, text: str) -> None:
-        """A few words beside the current step."""
-        self._bar.update(self._step, detail=text)
+    def indexed(self, seen: IndexProgress) -> None:
+        """How far the index is."""
+        detail = f"{seen.files_listed} files listed, {seen.files_read} headers read, {seen.series} series"
+        self._bar.update(self._step, completed=seen.files_read, total=seen.files_to_read, detail=detail)
 
     def shards(self, total: int) -> None:
         """The screening step begins: `total` shards."""

@@ -10,7 +10,7 @@ twice changes nothing, and nothing else is remembered between runs.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +19,8 @@ from uuid import uuid4
 
 import dask
 from prefect import flow
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 from prefect_dask import DaskTaskRunner
 
 from flows.clusters import Cluster, load_cluster
@@ -140,7 +141,7 @@ def sweep(
     with show_progress() as progress:
         if index:
             progress.step("indexing")
-            index_archive_task(archive, lake, checked, lambda seen: progress.detail(str(seen)))
+            index_archive_task(archive, lake, checked, progress.indexed)
         run = Sweep(
             run_id=new_run_id(),
             archive=archive,
@@ -215,11 +216,12 @@ def _screen(run: Sweep, model: Cluster, progress: SweepProgress) -> None:
 def _first_round(run: Sweep, dispatcher: Dispatcher, progress: SweepProgress) -> list[Shard]:
     """All planned shards, two in flight a worker so that none waits for Prefect; returns those without receipt."""
     suspects = []
-    outcomes = dispatcher.run(run.plan(), lambda: max(2, 2 * dispatcher.worker_count()))
-    for back, outcome in enumerate(outcomes, start=1):
-        if not _landed(run, outcome):
-            suspects.append(outcome.shard)
-        progress.shard_done(back, run.counts)
+    # closing: what is in flight is cancelled at once where an outcome stops the run
+    with closing(dispatcher.run(run.plan(), lambda: max(2, 2 * dispatcher.worker_count()))) as outcomes:
+        for back, outcome in enumerate(outcomes, start=1):
+            if not _landed(run, outcome):
+                suspects.append(outcome.shard)
+            progress.shard_done(back, run.counts)
     return suspects
 
 
@@ -227,10 +229,11 @@ def _isolate(run: Sweep, dispatcher: Dispatcher, suspects: list[Shard], progress
     """Studies of the suspects one at a time, nothing else in flight, so that no neighbour is blamed."""
     singles = [single for shard in suspects for single in single_study_shards(run.model_release, shard)]
     run.shards_planned += len(singles) - len(suspects)
-    for outcome in dispatcher.run(singles, lambda: 1):
-        if not _landed(run, outcome):
-            _record_lost(run, outcome)
-        progress.shard_done(run.shards_done, run.counts, isolated=True)
+    with closing(dispatcher.run(singles, lambda: 1)) as outcomes:
+        for outcome in outcomes:
+            if not _landed(run, outcome):
+                _record_lost(run, outcome)
+            progress.shard_done(run.shards_done, run.counts, isolated=True)
 
 
 def _landed(run: Sweep, outcome: Outcome) -> bool:
