@@ -176,6 +176,7 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> str:
         for name, tensor in tensors.items()
     }
     save_file(stored, path)
+    path.chmod(0o644)  # safetensors writes for its owner only; an installed package is for everyone
     return file_sha256(path)
 
 

@@ -45,6 +45,7 @@ class VertebraNet(nn.Module):
         if planes % 2 != 1:
             raise ValueError(f"planes must be an odd number, not {planes}")
         self.planes = planes
+        self.widths = widths
         # blocks of 2 x 2 pixels become channels: the network works at stride 2 and loses no pixel
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(STRIDE), _conv(planes * STRIDE**2, widths[0], 3), _Residual(widths[0])

@@ -65,6 +65,10 @@ class SlabVertebraDetector:
         return self._spec
 
     @property
+    def decode_parameters(self) -> DecodeParameters:
+        return self._decode
+
+    @property
     def backend_name(self) -> str:
         return self._backend.name
 

@@ -1,6 +1,6 @@
 """Make a clean image look like other scanners' and other patients': contrast, blur, thick slices, noise, streaks.
 
-Belongs here: intensity and resolution changes that leave geometry alone. Does not belong here: geometry (vertebra_data).
+Belongs here: intensity and resolution changes that leave geometry alone. Not here: geometry (vertebra_data).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def degrade(hu: Image, rng: np.random.Generator, hard: float = 1.0) -> Image:
 def thick_slices(hu: Image, thickness: float, slope: float, phase: float) -> Image:
     """Average over slices of `thickness` rows and interpolate between them again.
 
-    slope: rows the slices' plane climbs a column (the column is not always square to the scanner's table). phase: 0..1, where
-    the first slice lies.
+    slope: rows the slices' plane climbs a column (the column is not always square to the scanner's table).
+    phase: 0..1, where the first slice lies.
     """
     rows, columns = hu.shape[1:]
     climb = np.rint(slope * (np.arange(columns) - columns / 2)).astype(int)

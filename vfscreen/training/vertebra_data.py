@@ -221,7 +221,7 @@ class _sway:  # noqa: N801 - used like a function
 
 
 def _crop(pixels: Float, rows: int, columns: int, rng: np.random.Generator) -> tuple[float, float, NDArray[np.bool_]]:
-    """Cut the top or the bottom of the view off, as the edge of a volume does: rows kept, and the mask of what is cut."""
+    """Cut the top or the bottom of the view off, as a volume's edge does: rows kept, and the mask of what is cut."""
     visible = [v for v in range(len(pixels)) if 0 < pixels[v, :, 0].mean() < rows]
     if not visible:
         return 0.0, float(rows), np.zeros((rows, columns), dtype=bool)

@@ -2,8 +2,8 @@
 
 Belongs here: targets built from points and the loss of each output. Does not belong here: data, optimisation.
 
-The point heat maps are trained as they are read at inference: a soft-max in a window around a regressed place that is off by
-a few pixels.
+The point heat maps are trained as they are read at inference: a soft-max in a window around a regressed place that is
+off by a few pixels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POINT_SIGMA_PX = 0.9
 
 @dataclass(frozen=True)
 class Batch:
-    """image (N, planes, H, W) windowed; points (N, V, 6, 2) pixels; weight, level, fracture (N, V); judged (N, h, w)."""
+    """image (N, planes, H, W) windowed; points (N, V, 6, 2) px; weight, level, fracture (N, V); judged (N, h, w)."""
 
     image: Tensor
     points: Tensor

@@ -12,8 +12,8 @@ import csv
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class TrainSettings:
     device: str = "cpu"
     checkpoint_seconds: float = 180.0
     case_weights: tuple[tuple[str, float], ...] = ()
-    sample: SampleSettings = SampleSettings()
+    sample: SampleSettings = field(default_factory=SampleSettings)
 
 
 def train(settings: TrainSettings) -> Path:
@@ -60,7 +60,7 @@ def train(settings: TrainSettings) -> Path:
     device = torch.device(settings.device)
     network = VertebraNet().to(device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay), use_buffers=True
+        network, multi_avg_fn=_moving_average(settings.ema_decay), use_buffers=True
     )
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     path = settings.run / "checkpoint.pt"
@@ -110,6 +110,21 @@ def averaged_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     """The averaged network's state of a checkpoint (one of our own runs: torch.load with weights only)."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
     return {name.removeprefix("module."): value for name, value in state.items() if name != "n_averaged"}
+
+
+def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential average that follows quickly at first, so that it soon forgets the untrained weights."""
+
+    @torch.no_grad()
+    def update(averaged: list[torch.Tensor], current: list[torch.Tensor], count: torch.Tensor | int) -> None:
+        share = 1.0 - min(decay, (1.0 + int(count)) / (10.0 + int(count)))
+        for average, value in zip(averaged, current, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, share)
+            else:
+                average.copy_(value)
+
+    return update
 
 
 def _schedule(step: int, settings: TrainSettings) -> float:

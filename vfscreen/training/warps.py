@@ -80,8 +80,8 @@ def height_loss_warp(
     """The warp that moves one vertebra's endplates towards its middle.
 
     points: (6, 2) (row, p) of the vertebra, KEYPOINTS order; above, below: those of its neighbours, or None.
-    superior_mm, inferior_mm: (C,) how far each endplate moves inwards at each column (negative: outwards). Displacements
-    are cut where a disc or the body would vanish.
+    superior_mm, inferior_mm: (C,) how far each endplate moves inwards at each column (negative: outwards).
+    Displacements are cut where a disc or the body would vanish.
     """
     anterior_p = float(points[0:2, 1].mean())
     posterior_p = float(points[4:6, 1].mean())

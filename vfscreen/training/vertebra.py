@@ -1,0 +1,195 @@
+"""Train, export and measure the vertebra network: `python -m vfscreen.training.vertebra COMMAND`.
+
+Belongs here: the command line. Does not belong here: anything it calls.
+
+Examples:
+    python -m vfscreen.training.vertebra prepare --work WORK --readings DATA --label-maps DATA/verse --phantoms 24
+    python -m vfscreen.training.vertebra train --work WORK --run WORK/run --steps 20000
+    python -m vfscreen.training.vertebra export --checkpoint WORK/run/checkpoint.pt --card CARD.yaml
+    python -m vfscreen.training.vertebra evaluate --data DATA --volume covid_ar=DATA/dicom/chest_ct
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vfscreen.geometry.curve import Centreline
+from vfscreen.models.registry import WEIGHTS_DIR, release_cards
+from vfscreen.models.vertebra import load_vertebra_detector
+from vfscreen.spine.centreline import fit_centreline
+from vfscreen.training.slab_cases import save_case
+from vfscreen.training.vertebra_evaluate import Number, VolumeResult, evaluate_volume, sd_scale, summarise
+from vfscreen.training.vertebra_export import export_weights, numbers_json, record_metrics, record_sd_scale
+from vfscreen.training.vertebra_sources import ReadSpine, label_maps, phantoms, readings
+from vfscreen.training.vertebra_train import TrainSettings, train
+
+DEFAULT_CARD = WEIGHTS_DIR / "vertebra-v1.yaml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vfscreen.training.vertebra",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    prepare = commands.add_parser("prepare", help="cut slab cases into WORK/cases")
+    prepare.add_argument("--work", type=Path, required=True)
+    _add_sources(prepare, "--readings")
+    prepare.set_defaults(run_command=_prepare)
+
+    training = commands.add_parser("train", help="train on WORK/cases; the same command resumes")
+    training.add_argument("--work", type=Path, required=True)
+    training.add_argument("--run", type=Path, required=True, help="folder of checkpoint.pt and log.csv")
+    training.add_argument("--steps", type=int, default=20000)
+    training.add_argument("--batch", type=int, default=8)
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--workers", type=int, default=1, help="processes that make samples")
+    training.add_argument("--threads", type=int, default=1)
+    training.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    training.add_argument("--case-weight", action="append", default=[], metavar="PREFIX=WEIGHT")
+    training.set_defaults(run_command=_train)
+
+    exporting = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
+    exporting.add_argument("--checkpoint", type=Path, required=True)
+    exporting.add_argument("--card", type=Path, default=DEFAULT_CARD)
+    exporting.set_defaults(run_command=_export)
+
+    evaluating = commands.add_parser("evaluate", help="measure weights and print the table")
+    _add_sources(evaluating, "--data")
+    evaluating.add_argument("--card", type=Path, default=DEFAULT_CARD)
+    evaluating.add_argument("--centreline", choices=["read", "located"], default="read")
+    evaluating.add_argument("--device", default="auto")
+    evaluating.add_argument("--confidence-min", type=float, default=0.5)
+    evaluating.add_argument("--json", type=Path)
+    evaluating.add_argument("--record", metavar="NAME", help="put the numbers on the card as measured on data NAME")
+    evaluating.add_argument("--fit-sd", action="store_true", help="fit sd_scale on these volumes, onto the card")
+    evaluating.set_defaults(run_command=_evaluate)
+
+    parsed = parser.parse_args(arguments)
+    status: int = parsed.run_command(parsed)
+    return status
+
+
+def _add_sources(parser: argparse.ArgumentParser, readings_flag: str) -> None:
+    parser.add_argument(readings_flag, dest="readings", type=Path, help="folder of NAME_six_points.json readings")
+    parser.add_argument("--volume", action="append", default=[], metavar="NAME=PATH", help="volume of a reading")
+    parser.add_argument("--label-maps", type=Path, help="folder of VerSe label maps, rendered as CT")
+    parser.add_argument("--renders", type=int, default=3, help="renderings a label map")
+    parser.add_argument("--phantoms", type=int, default=0, help="number of synthetic patients")
+    parser.add_argument("--first-seed", type=int, default=0, help="seed of the first synthetic patient")
+    parser.add_argument("--only", nargs="*", help="names of readings and label maps to take")
+    parser.add_argument("--exclude", nargs="*", default=[], help="names of readings and label maps to leave out")
+
+
+def _spines(parsed: argparse.Namespace) -> Iterator[ReadSpine]:
+    volumes = {name: Path(path) for name, path in (pair.split("=", 1) for pair in parsed.volume)}
+    only = None if parsed.only is None else frozenset(parsed.only)
+    exclude = frozenset(parsed.exclude)
+    if parsed.readings is not None:
+        yield from readings(parsed.readings, volumes, only, exclude)
+    if parsed.label_maps is not None:
+        yield from label_maps(parsed.label_maps, parsed.renders, only, exclude)
+    yield from phantoms(parsed.first_seed, parsed.phantoms)
+
+
+def _prepare(parsed: argparse.Namespace) -> int:
+    cases = parsed.work / "cases"
+    cases.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for spine in _spines(parsed):
+        save_case(spine.case(), cases / f"{spine.name}.npz")
+        print(f"{spine.name}: {len(spine.vertebrae)} vertebrae", flush=True)
+        count += 1
+    if count == 0:
+        print("nothing to prepare: give --readings, --label-maps or --phantoms", file=sys.stderr)
+    return 0 if count else 1
+
+
+def _train(parsed: argparse.Namespace) -> int:
+    weights = tuple((prefix, float(weight)) for prefix, weight in (p.split("=", 1) for p in parsed.case_weight))
+    settings = TrainSettings(
+        cases=parsed.work / "cases",
+        run=parsed.run,
+        steps=parsed.steps,
+        batch=parsed.batch,
+        seed=parsed.seed,
+        workers=parsed.workers,
+        threads=parsed.threads,
+        device=parsed.device,
+        case_weights=weights,
+    )
+    print(train(settings))
+    return 0
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    card = export_weights(parsed.checkpoint, parsed.card)
+    print(f"{card.name} {card.version}: sha256 {card.sha256}")
+    return 0
+
+
+def _evaluate(parsed: argparse.Namespace) -> int:
+    detector = load_vertebra_detector(parsed.card, parsed.device)
+    results: list[VolumeResult] = []
+    for spine in _spines(parsed):
+        centreline = spine.centreline if parsed.centreline == "read" else _located(spine, parsed.device)
+        if centreline is None:
+            print(f"{spine.name}: no spine was located", file=sys.stderr)
+            continue
+        results.append(evaluate_volume(spine.name, spine.volume, centreline, spine.vertebrae, detector))
+        _print_table(spine.name, summarise(results[-1:], parsed.confidence_min))
+    if not results:
+        print("nothing was evaluated", file=sys.stderr)
+        return 1
+    numbers = summarise(results, parsed.confidence_min)
+    _print_table("all", numbers)
+    if parsed.json is not None:
+        parsed.json.write_text(numbers_json(numbers), encoding="utf-8")
+    if parsed.fit_sd:
+        fitted = sd_scale(results, detector.decode_parameters.sd_scale)
+        record_sd_scale(parsed.card, fitted)
+        print(f"sd_scale {fitted:.3f}")
+    if parsed.record is not None:
+        record_metrics(parsed.card, parsed.record, _command(parsed), numbers)
+    return 0
+
+
+def _located(spine: ReadSpine, device: str) -> Centreline | None:
+    from vfscreen.models.locator import load_locator
+
+    column = load_locator(release_cards()["locator"], device=device).locate(spine.volume)
+    return fit_centreline(column.points_lps_mm, column.presence)
+
+
+def _command(parsed: argparse.Namespace) -> str:
+    """The command without this machine's paths: a card may be read anywhere."""
+    words = ["python -m vfscreen.training.vertebra evaluate"]
+    if parsed.readings is not None:
+        words.append("--data DATA")
+    words += [f"--volume {pair.split('=', 1)[0]}=PATH" for pair in parsed.volume]
+    if parsed.label_maps is not None:
+        words.append(f"--label-maps VERSE --renders {parsed.renders}")
+    if parsed.phantoms:
+        words.append(f"--phantoms {parsed.phantoms} --first-seed {parsed.first_seed}")
+    if parsed.only is not None:
+        words.append("--only " + " ".join(parsed.only))
+    if parsed.exclude:
+        words.append("--exclude " + " ".join(parsed.exclude))
+    return " ".join([*words, f"--centreline {parsed.centreline}"])
+
+
+def _print_table(name: str, numbers: Sequence[Number]) -> None:
+    print(f"\n{name}")
+    for number in numbers:
+        interval = "" if number.ci95 is None else f"  [{number.ci95[0]:.3g}, {number.ci95[1]:.3g}]"
+        print(f"  {number.name:<62} {number.value:>8.3f} {number.unit:<18} n={number.n}{interval}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""Measure a vertebra detector against readings: what was found, how far its points are off, its heights and grades.
+
+Belongs here: matching, the numbers with their intervals. Does not belong here: where volumes come from (vertebra), the
+whole chain's evaluation (evaluation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfscreen.geometry.curve import Centreline
+from vfscreen.geometry.volume import Volume
+from vfscreen.models.ports import VertebraDetector
+from vfscreen.morphometry.genant import MODERATE_LOSS, genant_grade, raw_height_loss
+from vfscreen.morphometry.heights import body_heights_mm
+from vfscreen.spine.straighten import straighten
+from vfscreen.training.readings import ReadVertebra
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A read vertebra and what was found there.
+
+    truth: the reading. points_lps_mm: (6, 3) or None where it was missed. keypoint_sd_mm: (6, 2).
+    """
+
+    volume: str
+    truth: ReadVertebra
+    points_lps_mm: Float | None
+    keypoint_sd_mm: Float | None
+    fracture_score: float | None
+    level_scores: Float | None
+
+    @property
+    def distances_mm(self) -> Float:
+        assert self.points_lps_mm is not None
+        return np.asarray(np.linalg.norm(self.points_lps_mm - self.truth.keypoints_lps_mm, axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeResult:
+    """matches: one a read vertebra. extra_scores: detections between the outermost read vertebrae that match none."""
+
+    name: str
+    matches: tuple[Match, ...]
+    extra_scores: tuple[float, ...]
+
+
+def evaluate_volume(
+    name: str,
+    volume: Volume,
+    centreline: Centreline,
+    vertebrae: Sequence[ReadVertebra],
+    detector: VertebraDetector,
+    threshold: float = 0.5,
+) -> VolumeResult:
+    """Run the detector along a centreline and match what it finds to the reading.
+
+    A detection belongs to the nearest read vertebra whose centre is within half its height. Detections beyond the first
+    and last read vertebra, where nothing was read, count neither way; so do those with a point outside the volume
+    (truncated).
+    """
+    slab = straighten(volume, centreline, detector.slab_spec)
+    detections = [d for d in detector.detect(slab.hu) if d.score >= threshold]
+    points = [slab.to_lps(d.keypoints) for d in detections]
+    centres = [p.mean(axis=0) for p in points]
+    taken: set[int] = set()
+    matches = []
+    for truth in vertebrae:
+        reach = 0.5 * float(truth.heights_mm.max())
+        distance = [
+            float(np.linalg.norm(c - truth.centre_lps_mm)) if i not in taken else np.inf for i, c in enumerate(centres)
+        ]
+        best = int(np.argmin(distance)) if distance else -1
+        if best < 0 or distance[best] > reach:
+            matches.append(Match(name, truth, None, None, None, None))
+            continue
+        taken.add(best)
+        found = detections[best]
+        matches.append(Match(name, truth, points[best], found.keypoint_sd_mm, found.fracture_score, found.level_scores))
+    z = [float(v.centre_lps_mm[2]) for v in vertebrae]
+    extra = tuple(
+        d.score
+        for i, d in enumerate(detections)
+        if i not in taken and min(z) < centres[i][2] < max(z) and bool(volume.contains(points[i]).all())
+    )
+    return VolumeResult(name, tuple(matches), extra)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One measured number with its 95 % bootstrap interval over vertebrae (not over patients: there are too few)."""
+
+    name: str
+    value: float
+    unit: str
+    n: int
+    ci95: tuple[float, float] | None
+
+
+def summarise(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> list[Number]:
+    """The table of a set of volumes. Heights and points of readings below `confidence_min` are not counted."""
+    matches = [m for r in results for m in r.matches if m.truth.confidence >= confidence_min]
+    found = [m for m in matches if m.points_lps_mm is not None]
+    extra = sum(len(r.extra_scores) for r in results)
+    all_found = sum(m.points_lps_mm is not None for r in results for m in r.matches)
+    numbers = [
+        _number("recall", [float(m.points_lps_mm is not None) for m in matches], np.mean, ""),
+        _number("precision", [1.0] * all_found + [0.0] * extra, np.mean, ""),
+    ]
+    if not found:
+        return numbers
+    distances = np.array([m.distances_mm for m in found])
+    predicted, true = _heights(found)
+    relative = (predicted / true - 1) * 100
+    loss, true_loss = raw_height_loss(predicted), raw_height_loss(true)
+    error = (loss - true_loss) * 100
+    numbers += [
+        _number("key point distance, median", distances, np.median, "mm"),
+        _number("key point distance, 95th percentile", distances, lambda x: float(np.percentile(x, 95)), "mm"),
+        _number("heights, mean absolute error", np.abs(relative), np.mean, "%"),
+        _number("heights, bias", relative, np.mean, "%"),
+        _number("height loss (raw), mean absolute error", np.abs(error), np.mean, "percentage points"),
+    ]
+    deep = true_loss >= MODERATE_LOSS
+    if deep.any():
+        numbers += [
+            _number("height loss where true loss >= 0.25, bias", error[deep], np.mean, "percentage points"),
+            _number(
+                "height loss where true loss >= 0.25, mean absolute error",
+                np.abs(error[deep]),
+                np.mean,
+                "percentage points",
+            ),
+            _number("sensitivity for grade >= 2 (raw)", (loss[deep] >= MODERATE_LOSS).astype(float), np.mean, ""),
+        ]
+    if (~deep).any():
+        numbers.append(
+            _number("specificity for grade >= 2 (raw)", (loss[~deep] < MODERATE_LOSS).astype(float), np.mean, "")
+        )
+    grade, true_grade = genant_grade(loss), genant_grade(true_loss)
+    numbers.append(_number("grade (raw) exactly right", (grade == true_grade).astype(float), np.mean, ""))
+    sd = np.array([m.keypoint_sd_mm for m in found if m.keypoint_sd_mm is not None])
+    z = distances / np.sqrt((sd**2).sum(axis=-1))
+    # distance in the plane over its standard deviation: a Rayleigh variable with scale about 1/sqrt(2)
+    numbers.append(_number("key points within 1 sd (39 % if calibrated)", (z**2 * 2 <= 1).astype(float), np.mean, ""))
+    return numbers
+
+
+def sd_scale(results: Sequence[VolumeResult], current: float) -> float:
+    """The `sd_scale` of the card that makes squared point errors and variances agree in the mean, given the one in use.
+
+    results: of volumes never trained on. Errors beyond 6 mm count as 6: a point in the disc is a blunder, not noise.
+    """
+    found = [m for r in results for m in r.matches if m.points_lps_mm is not None and m.truth.confidence >= 0.5]
+    errors = np.mean([np.minimum(m.distances_mm, 6.0) ** 2 for m in found])
+    variances = np.mean([(m.keypoint_sd_mm**2).sum(axis=1) for m in found if m.keypoint_sd_mm is not None])
+    return float(current * np.sqrt(errors / variances))
+
+
+def _heights(found: Sequence[Match]) -> tuple[Float, Float]:
+    predicted = np.array([body_heights_mm(m.points_lps_mm) for m in found if m.points_lps_mm is not None])
+    return predicted, np.array([m.truth.heights_mm for m in found])
+
+
+def _number(name: str, values: object, statistic: Callable[[Float], object], unit: str) -> Number:
+    data = np.asarray(values, dtype=np.float64)
+    if not len(data):
+        return Number(name, float("nan"), unit, 0, None)
+    rng = np.random.default_rng(0)
+    draws = [float(np.asarray(statistic(data[rng.integers(len(data), size=len(data))]))) for _ in range(1000)]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Number(name, float(np.asarray(statistic(data))), unit, len(data), (float(low), float(high)))

@@ -1,0 +1,77 @@
+"""Turn a checkpoint into shipped weights, and measured numbers into the card's metrics.
+
+Belongs here: writing safetensors and bringing a card up to date. Does not belong here: the parts of a card a person
+writes (description, data, licences, limitations): they stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vfscreen.models.cards import SlabCard, WeightCard, save_tensors, write_card
+from vfscreen.models.networks2d import VertebraNet
+from vfscreen.models.vertebra import DecodeParameters
+from vfscreen.schema.names import KEYPOINTS, LEVELS
+from vfscreen.spine.straighten import SlabSpec
+from vfscreen.training.vertebra_evaluate import Number
+from vfscreen.training.vertebra_train import WINDOW, averaged_weights
+
+
+def export_weights(checkpoint: Path, card_path: Path) -> WeightCard:
+    """Write the averaged weights of a checkpoint beside `card_path` and bring the card up to date.
+
+    The card file must exist with the parts a person writes. Metrics of other weights are dropped: they
+    are measured again with `evaluate --card`. Raises ValueError (pydantic) where the card is incomplete.
+    """
+    network = VertebraNet()
+    network.load_state_dict(averaged_weights(checkpoint))
+    entry: dict[str, Any] = yaml.safe_load(card_path.read_text(encoding="utf-8"))
+    entry |= {
+        "architecture": "vfscreen.models.networks2d.VertebraNet",
+        "hyperparameters": {"planes": network.planes, "widths": list(network.widths)},
+        "preprocessing": {"window": WINDOW.model_dump(), "slab": SlabCard.of(SlabSpec()).model_dump()},
+        "labels": {"levels": list(LEVELS), "keypoints": list(KEYPOINTS)},
+        "decode": asdict(DecodeParameters()) | (entry.get("decode") or {}),
+        "metrics": [],
+        "sha256": save_tensors(network.state_dict(), card_path.with_suffix(".safetensors")),
+    }
+    card = WeightCard.model_validate(entry)
+    write_card(card, card_path)
+    return card
+
+
+def record_metrics(card_path: Path, data: str, command: str, numbers: Sequence[Number]) -> None:
+    """Put measured numbers on a card; those of the same data are replaced."""
+    entry: dict[str, Any] = yaml.safe_load(card_path.read_text(encoding="utf-8"))
+    kept = [metric for metric in entry["metrics"] if metric["data"] != data]
+    added = [
+        {
+            "name": number.name,
+            "value": round(number.value, 4),
+            "unit": number.unit,
+            "ci95": None if number.ci95 is None else [round(v, 4) for v in number.ci95],
+            "n": number.n,
+            "data": data,
+            "command": command,
+        }
+        for number in numbers
+    ]
+    entry["metrics"] = kept + added
+    write_card(WeightCard.model_validate(entry), card_path)
+
+
+def record_sd_scale(card_path: Path, value: float) -> None:
+    """Put a newly fitted key point scale on a card."""
+    entry: dict[str, Any] = yaml.safe_load(card_path.read_text(encoding="utf-8"))
+    entry["decode"]["sd_scale"] = round(value, 3)
+    write_card(WeightCard.model_validate(entry), card_path)
+
+
+def numbers_json(numbers: Sequence[Number]) -> str:
+    return json.dumps([asdict(number) for number in numbers], indent=1)
