@@ -44,6 +44,7 @@ _UNSIGNED = (_SAMPLES, _ROWS, _COLUMNS, _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED)
 _WANTED = frozenset({_INSTANCE, _PHOTOMETRIC, _FRAMES, _PADDING, _PADDING_LIMIT, *_UNSIGNED})
 
 _FIRST_BYTES = 1 << 14
+_ITEM = b"\xfe\xff\x00\xe0"
 _PLUGINS = ("pylibjpeg", "pyjpegls", "gdcm")
 
 
@@ -250,6 +251,7 @@ def _decode(file: PixelFile, wanted: Sequence[int]) -> Iterator[NDArray[Any]]:
 def _encoded_frames(file: PixelFile, wanted: Sequence[int]) -> list[bytes]:
     value = file.source.read(file.start, file.source.size)
     frames: dict[int, bytes] = {}
+    _check_fragments(file, value)
     try:
         for number, code in enumerate(generate_frames(value, number_of_frames=file.format.frames)):
             if number in wanted:
@@ -261,6 +263,16 @@ def _encoded_frames(file: PixelFile, wanted: Sequence[int]) -> list[bytes]:
     if short := [n for n in wanted if n not in frames]:
         raise _truncated_frames(file, f"{len(short)} of {len(wanted)} frames are not there")
     return [frames[n] for n in wanted]
+
+
+def _check_fragments(file: PixelFile, value: bytes) -> None:
+    """Raises Failed where a fragment reaches beyond the file: decoders make up what is missing, without a word."""
+    position = 0
+    while position + 8 <= len(value) and value[position : position + 4] == _ITEM:
+        end = position + 8 + int.from_bytes(value[position + 4 : position + 8], "little")
+        if end > len(value):
+            raise _truncated_frames(file, f"a fragment lacks its last {end - len(value)} bytes")
+        position = end
 
 
 def _truncated_frames(file: PixelFile, why: str) -> Failed:
