@@ -9,6 +9,8 @@ models and settings give the same result.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,13 +30,20 @@ from vfscreen.spine.straighten import StraightenedSlab, straighten
 Float = NDArray[np.float64]
 
 
-def screen_volume(volume: Volume, models: ModelSet, settings: ScreeningSettings) -> ScreeningResult:
+def screen_volume(
+    volume: Volume,
+    models: ModelSet,
+    settings: ScreeningSettings,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> ScreeningResult:
     """Screen one CT volume, of any orientation and handedness.
 
+    checkpoint: called between the steps; what it raises ends the screening (a time limit, say).
     Raises Rejected with SPINE_NOT_FOUND where the locator sees no column, VERTEBRAE_NOT_FOUND where the detector sees
     no vertebra on it. A vertebra cut by the volume's edge is in the result, truncated and not graded.
     """
     located = models.locator.locate(volume)
+    checkpoint()
     centreline = fit_centreline(located.points_lps_mm, located.presence)
     if centreline is None:
         raise Rejected(
@@ -43,10 +52,12 @@ def screen_volume(volume: Volume, models: ModelSet, settings: ScreeningSettings)
             f"No vertebral column of at least 30 mm among {len(located.points_lps_mm)} candidate positions.",
         )
     slab, detections = _detect(volume, centreline, models, settings)
+    checkpoint()
     if off_centre_mm(slab, detections) > settings.recentre_mm:
         centres = slab.to_lps(np.stack([d.centre for d in detections]))
         centreline = refit_through(centreline, centres)
         slab, detections = _detect(volume, centreline, models, settings)
+        checkpoint()
     if not detections:
         raise Rejected(
             Stage.DETECT,
