@@ -96,7 +96,7 @@ def _fractured(rng: np.random.Generator, normal: Float, fracture: FractureSpec, 
     if fracture.deformity is DeformityType.BICONCAVE:
         highest = max(anterior, posterior) * rng.uniform(0.97, 1.0)
         lowest = kept * highest
-        other = max(min(anterior, posterior), lowest + 0.04 * highest)
+        other = min(max(min(anterior, posterior), lowest + 0.04 * highest), highest)
         ends = (highest, other) if anterior > posterior else (other, highest)
         return np.array([along(ends[0]), lowest, along(ends[1])])
     highest = posterior * rng.uniform(0.68, 0.80)

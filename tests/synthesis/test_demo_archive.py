@@ -1,0 +1,191 @@
+"""The demo archive and its truth agree, file by file and voxel by voxel."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from scipy.ndimage import map_coordinates
+
+from vfscreen.errors import ReasonCode
+from vfscreen.geometry.volume import Volume
+from vfscreen.synthesis.demo_archive import write_demo_archive
+from vfscreen.synthesis.truth import DemoTruth
+
+Demo = tuple[Path, DemoTruth]
+
+
+def contents(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file and zip member."""
+    for path in sorted(p for p in archive.rglob("*") if p.is_file()):
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as members:
+                for name in members.namelist():
+                    yield f"{path.relative_to(archive)}:{name}", members.read(name)
+        else:
+            yield str(path.relative_to(archive)), path.read_bytes()
+
+
+def slices_by_series(archive: Path) -> dict[str, list[pydicom.Dataset]]:
+    found: dict[str, list[pydicom.Dataset]] = {}
+    for name, data in contents(archive):
+        if data[128:132] != b"DICM" or "lost+found" in name or name.endswith("DICOMDIR"):
+            continue
+        ds = pydicom.dcmread(io.BytesIO(data))
+        found.setdefault(str(ds.SeriesInstanceUID), []).append(ds)
+    return found
+
+
+@pytest.fixture(scope="module")
+def series(demo: Demo) -> dict[str, list[pydicom.Dataset]]:
+    return slices_by_series(demo[0] / "archive")
+
+
+def test_the_truth_counts_every_file(demo: Demo, series: dict[str, list[pydicom.Dataset]]) -> None:
+    out, truth = demo
+    states: Counter[str] = Counter()
+    for path in (p for p in (out / "archive").rglob("*") if p.is_file()):
+        states["container"] += zipfile.is_zipfile(path)
+        states["dicomdir"] += path.name == "DICOMDIR"
+    states["instance"] = sum(len(s) for s in series.values())
+    names = [n for n, _ in contents(out / "archive")]
+    states["unreadable"] = sum("lost+found" in n for n in names)
+    states["not_dicom"] = sum(n.endswith((".txt", ".log")) for n in names)
+    assert dict(states) == dict(truth.files)
+    assert {s.SeriesInstanceUID: s.instance_count for s in truth.series} == {u: len(s) for u, s in series.items()}
+    assert not (out / "archive" / "truth.json").exists()
+
+
+def test_the_truth_names_patients_and_studies_as_the_headers_do(
+    demo: Demo, series: dict[str, list[pydicom.Dataset]]
+) -> None:
+    for item in demo[1].series:
+        ds = series[item.SeriesInstanceUID][0]
+        assert (item.PatientID, item.StudyInstanceUID) == (ds.PatientID, ds.StudyInstanceUID)
+        assert (item.StudyDate, item.SeriesDescription) == (ds.StudyDate, ds.SeriesDescription)
+
+
+def test_every_distractor_is_there(demo: Demo) -> None:
+    reasons = {s.expected_reason for s in demo[1].series}
+    assert reasons == {
+        None,
+        ReasonCode.LOCALIZER,
+        ReasonCode.NOT_AN_IMAGE,
+        ReasonCode.ORIENTATION_NOT_AXIAL,
+        ReasonCode.SLICES_TOO_THICK,
+        ReasonCode.MISSING_SLICES,
+        ReasonCode.MODALITY_NOT_SUPPORTED,
+        ReasonCode.DERIVED_IMAGE,
+        ReasonCode.NOT_BEST_SERIES,
+    }
+    assert len({s.PatientID for s in demo[1].series}) == 6
+    visits = {(s.PatientID, s.StudyInstanceUID) for s in demo[1].series}
+    assert len(visits) > 6
+
+
+def test_grades_of_all_kinds_are_in_it_and_normal_vertebrae_are_normal(demo: Demo) -> None:
+    whole = [v for s in demo[1].series for v in s.vertebrae if not v.truncated]
+    assert {v.genant_grade_raw for v in whole} == {0, 1, 2, 3}
+    assert {v.deformity_type for v in whole} == {"none", "wedge", "biconcave", "crush"}
+    for v in whole:
+        if v.deformity_type == "none" and v.vertebra_level not in ("L5", "L6"):
+            assert v.height_loss_ratio_raw < 0.20
+        elif v.deformity_type != "none":
+            assert v.genant_grade_raw >= 1
+    assert any(v.truncated for s in demo[1].series for v in s.vertebrae)
+
+
+def test_a_follow_up_shows_an_incident_fracture(demo: Demo) -> None:
+    by_patient: dict[str, dict[str, set[str]]] = {}
+    for s in demo[1].series:
+        if s.vertebrae:
+            levels = {v.vertebra_level for v in s.vertebrae if v.genant_grade_raw and v.vertebra_level != "L5"}
+            by_patient.setdefault(s.PatientID, {})[s.StudyDate] = levels
+    followed = [visits for visits in by_patient.values() if len(visits) > 1]
+    assert followed
+    for visits in followed:
+        first, last = (visits[d] for d in sorted(visits))
+        assert first < last
+
+
+def test_the_true_points_lie_on_bone_in_the_written_pixels(
+    demo: Demo, series: dict[str, list[pydicom.Dataset]]
+) -> None:
+    """Read back with nothing of ours: centres are spongy bone, endplates brighter than the disc beyond them."""
+    checked = 0
+    for item in demo[1].series:
+        if not item.vertebrae:
+            continue
+        volume = stacked(series[item.SeriesInstanceUID])
+        for v in item.vertebrae:
+            if v.truncated or v.vertebra_level[0] == "C":
+                continue
+            points = {n: np.array(p) for n, p in v.keypoints_lps_mm.items()}
+            centre = np.mean([points["middle_superior"], points["middle_inferior"]], axis=0)
+            beyond = points["anterior_superior"] + 14.0 * unit(
+                points["anterior_superior"] - points["posterior_superior"]
+            )
+            assert hu_at(volume, centre) > 40, (item.SeriesDescription, v.vertebra_level)
+            assert hu_at(volume, centre) > hu_at(volume, beyond) - 60 or hu_at(volume, beyond) < 350
+            checked += 1
+    assert checked > 50
+
+
+def unit(v: np.ndarray) -> np.ndarray:
+    return v / np.linalg.norm(v)
+
+
+def stacked(slices: list[pydicom.Dataset]) -> Volume:
+    ordered = sorted(slices, key=lambda s: float(s.ImagePositionPatient[2]))
+    first, last = (np.array(s.ImagePositionPatient, dtype=float) for s in (ordered[0], ordered[-1]))
+    affine = np.eye(4)
+    axes = np.array(ordered[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
+    affine[:3, 0], affine[:3, 1] = axes[0] * ordered[0].PixelSpacing[1], axes[1] * ordered[0].PixelSpacing[0]
+    affine[:3, 2] = (last - first) / (len(ordered) - 1)
+    affine[:3, 3] = first
+    hu = [s.pixel_array.astype(np.int16) * int(s.RescaleSlope) + int(s.RescaleIntercept) for s in ordered]
+    return Volume(np.stack(hu).astype(np.int16), affine)
+
+
+def hu_at(volume: Volume, lps: np.ndarray) -> float:
+    ijk = volume.to_ijk(lps)
+    return float(map_coordinates(volume.hu.astype(float), ijk[::-1, None], order=1, mode="nearest")[0])
+
+
+def test_the_same_seed_writes_the_same_bytes_whatever_the_workers(tmp_path: Path) -> None:
+    digests = []
+    for name, workers in (("a", 1), ("b", 2)):
+        write_demo_archive(tmp_path / name, seed=8, patients=1, pixel_factor=8.0, workers=workers)
+        digests.append({n: hashlib.sha256(d).hexdigest() for n, d in contents(tmp_path / name / "archive")})
+        digests.append({"truth": hashlib.sha256((tmp_path / name / "truth.json").read_bytes()).hexdigest()})
+    assert digests[0] == digests[2] and digests[1] == digests[3]
+
+
+def test_an_archive_is_reused_remade_or_refused(tmp_path: Path) -> None:
+    first = write_demo_archive(tmp_path, seed=8, patients=1, pixel_factor=10.0, workers=1)
+    some = next((tmp_path / "archive").rglob("*.dcm"))
+    before = some.stat().st_mtime_ns
+    assert write_demo_archive(tmp_path, seed=8, patients=1, pixel_factor=10.0, workers=1) == first
+    assert some.stat().st_mtime_ns == before
+    some.unlink()
+    assert write_demo_archive(tmp_path, seed=8, patients=1, pixel_factor=10.0, workers=1) == first
+    assert some.exists() and some.stat().st_mtime_ns != before
+    (tmp_path / "truth.json").unlink()
+    with pytest.raises(FileExistsError, match="not a demo archive"):
+        write_demo_archive(tmp_path, seed=8, patients=1, pixel_factor=10.0, workers=1)
+    assert some.exists()
+
+
+def test_truth_survives_its_json(demo: Demo) -> None:
+    out, truth = demo
+    assert DemoTruth.read(out / "truth.json") == truth
+    (out / "broken.json").write_text('{"seed": 1}', encoding="utf-8")
+    with pytest.raises(ValueError, match="truth file"):
+        DemoTruth.read(out / "broken.json")
