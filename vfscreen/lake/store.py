@@ -20,7 +20,7 @@ from typing import Any
 from vfscreen.errors import LakeError, State
 from vfscreen.lake import paths
 from vfscreen.lake.atomic import Store, older_than
-from vfscreen.lake.tables import decode, encode, sha256
+from vfscreen.lake.tables import decode, encode, schema_hash, sha256
 from vfscreen.schema.tables import RECEIPTS, RUNS, SERIES, VERTEBRAE
 
 Row = dict[str, Any]
@@ -108,8 +108,10 @@ class Lake:
             "vertebra_count": len(vertebrae),
             "series_path": paths.series_file(shard_id, series_hash),
             "series_sha256": series_hash,
+            "series_schema": schema_hash(SERIES),
             "vertebrae_path": paths.vertebrae_file(shard_id, vertebrae_hash),
             "vertebrae_sha256": vertebrae_hash,
+            "vertebrae_schema": schema_hash(VERTEBRAE),
         }
         self.store.write_bytes(receipt["series_path"], series_data)
         self.store.write_bytes(receipt["vertebrae_path"], vertebrae_data)

@@ -47,6 +47,11 @@ def decode(data: bytes) -> list[dict[str, Any]]:
     return rows
 
 
+def schema_hash(table: Table) -> str:
+    """The same for two versions of a table with the same columns and types, in the same order."""
+    return sha256("\n".join(f"{c.name} {c.type}" for c in table.columns).encode())[:16]
+
+
 def row_count(data: bytes) -> int:
     """Rows of a Parquet file, from its footer."""
     return int(pq.read_metadata(pa.BufferReader(data)).num_rows)

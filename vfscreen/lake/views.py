@@ -10,7 +10,7 @@ of `connect`; what lands later is not seen, half a shard never is. Nothing is co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import takewhile
@@ -94,19 +94,21 @@ def connect(
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET parquet_metadata_cache = true")
     if not lake.store.is_local:
         connection.register_filesystem(lake.store.fs)
     connection.register("receipts_now", RECEIPTS.to_arrow(seen.receipts))
     connection.execute("CREATE TABLE stored_receipts AS SELECT * FROM receipts_now")
     connection.unregister("receipts_now")
-    for table, files in (
-        (FILES, seen.manifest_files),
-        (MANIFEST, seen.manifest_series),
-        (SERIES, [r["series_path"] for r in seen.receipts if r["series_count"]]),
-        (VERTEBRAE, [r["vertebrae_path"] for r in seen.receipts if r["vertebra_count"]]),
-        (RUNS, seen.runs),
+    for table, groups, same_schema in (
+        (FILES, [seen.manifest_files], False),
+        (MANIFEST, [seen.manifest_series], False),
+        (SERIES, _by_schema(seen.receipts, "series", "series_count"), True),
+        (VERTEBRAE, _by_schema(seen.receipts, "vertebrae", "vertebra_count"), True),
+        (RUNS, [seen.runs], False),
     ):
-        connection.execute(f"CREATE VIEW stored_{table.name} AS {_stored(lake, table, files)}")
+        select = _stored(lake, table, groups, same_schema)
+        connection.execute(f"CREATE VIEW stored_{table.name} AS {select}")
     for _, text in sql_files(*VIEWS):
         connection.execute(text)
     return connection
@@ -129,18 +131,28 @@ def head_comment(sql: str) -> str:
     return " ".join(line.removeprefix("--").strip() for line in lines)
 
 
-def _stored(lake: Lake, table: Table, files: Iterable[str]) -> str:
-    """SELECT over Parquet files with the declared columns and types, also where there is no file, or an older one
-    that lacks a column."""
+def _by_schema(receipts: Iterable[Row], name: str, count_column: str) -> list[list[str]]:
+    """Paths of shard files that hold rows, those of one schema together."""
+    groups: dict[str, list[str]] = {}
+    for receipt in receipts:
+        if receipt[count_column]:
+            groups.setdefault(receipt[f"{name}_schema"], []).append(receipt[f"{name}_path"])
+    return list(groups.values())
+
+
+def _stored(lake: Lake, table: Table, groups: Iterable[Sequence[str]], same_schema: bool) -> str:
+    """SELECT over groups of Parquet files with the declared columns and types, also where there is no file, or an
+    older one that lacks a column. same_schema: the files of a group have one schema."""
     empty = ", ".join(f'NULL::{duckdb_type(c.type)} AS "{c.name}"' for c in table.columns)
-    names = ", ".join(_quoted(lake.store.qualified(f)) for f in files)
-    if not names:
-        return f"SELECT {empty} WHERE false"
+    lists = [", ".join(_quoted(lake.store.qualified(f)) for f in group) for group in groups]
+    # Of files known to have one schema one is opened to learn it; otherwise every file is, for every query.
+    option = "" if same_schema else ", union_by_name = true"
+    parts = [
+        f"SELECT {empty} WHERE false",
+        *(f"SELECT * FROM read_parquet([{names}]{option})" for names in lists if names),
+    ]
     columns = ", ".join(f'"{c.name}"' for c in table.columns)
-    return (
-        f"SELECT {columns} FROM (SELECT {empty} WHERE false "
-        f"UNION ALL BY NAME SELECT * FROM read_parquet([{names}], union_by_name = true))"
-    )
+    return f"SELECT {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"
 
 
 def duckdb_type(arrow_type: pa.DataType) -> str:

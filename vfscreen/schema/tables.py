@@ -289,8 +289,10 @@ RECEIPTS = Table(
         Column("vertebra_count", _I4, "Rows in the shard's vertebrae file.", False, minimum=0),
         Column("series_path", _STR, "The shard's series file inside the lake.", False),
         Column("series_sha256", _STR, "Its hash.", False),
+        Column("series_schema", _STR, "Hash of its columns and types: files that share it are read as one.", False),
         Column("vertebrae_path", _STR, "The shard's vertebrae file inside the lake.", False),
         Column("vertebrae_sha256", _STR, "Its hash.", False),
+        Column("vertebrae_schema", _STR, "Hash of its columns and types.", False),
     ),
 )
 

@@ -2,5 +2,4 @@
 CREATE VIEW vertebrae AS
 SELECT v.*
 FROM stored_vertebrae AS v
-SEMI JOIN (SELECT * FROM series WHERE state = 'screened') AS s
-USING (StudyInstanceUID, SeriesInstanceUID, shard_id);
+SEMI JOIN current_series USING (StudyInstanceUID, SeriesInstanceUID, shard_id);
