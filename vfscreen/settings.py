@@ -6,12 +6,14 @@ Environment variables are `VFSCREEN_<SECTION>__<NAME>`, for example `VFSCREEN_SW
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from vfscreen.errors import SettingsError
 
@@ -104,6 +106,17 @@ class Settings(BaseSettings):
     sweep: SweepSettings = SweepSettings()
 
 
+def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Later layers over earlier ones, name by name inside a section."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            below = result.get(name)
+            mergeable = isinstance(below, Mapping) and isinstance(value, Mapping)
+            result[name] = _merged(below, value) if mergeable and below else value
+    return result
+
+
 def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
     """Settings from a YAML file (or the defaults), then the environment's, then `overrides`.
 
@@ -119,7 +132,9 @@ def load_settings(path: str | Path | None = None, **overrides: Any) -> Settings:
             raise SettingsError(f"settings file {path} must hold sections, not {type(loaded).__name__}")
         values = loaded or {}
     try:
-        return Settings(**{**values, **overrides})
+        return Settings(**_merged(values, EnvSettingsSource(Settings)(), overrides))
+    except EnvironmentSettingsError as error:
+        raise SettingsError(f"settings in the environment cannot be read: {error}") from error
     except ValidationError as error:
         lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
         raise SettingsError("settings are not valid: " + "; ".join(lines)) from error
