@@ -64,7 +64,7 @@ class Lake:
         """
         store = Store(url)
         if not store.exists(paths.LAKE_FILE):
-            if strangers := [f.path for f in store.list_files("")]:
+            if strangers := [f.path for f in store.list_files("") if f.path != paths.LAKE_FILE]:
                 raise LakeError(f"{store.url} holds other files ({strangers[0]}): give an empty or a new folder")
             body = {"layout_version": paths.LAYOUT_VERSION}
             store.create_bytes(paths.LAKE_FILE, json.dumps(body).encode())
