@@ -11,10 +11,13 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from queue import Full
 from typing import Any
 
 import numpy as np
@@ -58,7 +61,8 @@ def train(settings: TrainSettings) -> Path:
     torch.manual_seed(settings.seed)
     settings.run.mkdir(parents=True, exist_ok=True)
     device = torch.device(settings.device)
-    network = VertebraNet().to(device, memory_format=torch.channels_last)
+    network = VertebraNet().to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=_moving_average(settings.ema_decay), use_buffers=True
     )
@@ -76,7 +80,8 @@ def train(settings: TrainSettings) -> Path:
         recent: list[dict[str, float]] = []
         began = saved = time.monotonic()
         network.train()
-        while step < settings.steps:
+        stop = _StopRequest()
+        while step < settings.steps and not stop.asked:
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * _schedule(step, settings)
             batch = _to_batch(next(batches), device)
@@ -84,7 +89,7 @@ def train(settings: TrainSettings) -> Path:
                 outputs = network(batch.image.contiguous(memory_format=torch.channels_last))
             total, parts = vertebra_loss(outputs, batch)
             optimiser.zero_grad(set_to_none=True)
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             average.update_parameters(network)
@@ -165,6 +170,18 @@ def _save(path: Path, step: int, network: Any, average: Any, optimiser: Any, set
     temporary.replace(path)
 
 
+class _StopRequest:
+    """SIGTERM ends training after the step in hand, with a checkpoint."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+
 class _Generator:
     """Worker processes that draw batches into a short queue."""
 
@@ -206,9 +223,17 @@ def _work(settings: TrainSettings, start: int, number: int, queue: Any) -> None:
         chances = chances / chances.sum()
         rng = np.random.default_rng([settings.seed, start, number])
         spec = SlabSpec()
-        while os.getppid() == parent:
+        while True:
             chosen = rng.choice(len(cases), size=settings.batch, p=chances)
-            queue.put([draw_sample(cases[int(i)], spec, settings.sample, rng) for i in chosen])
+            batch = [draw_sample(cases[int(i)], spec, settings.sample, rng) for i in chosen]
+            while os.getppid() == parent:  # a killed trainer leaves a full queue that nobody reads
+                try:
+                    queue.put(batch, timeout=5)
+                    break
+                except Full:
+                    continue
+            else:
+                return
     except Exception as error:
         queue.put(f"{type(error).__name__}: {error}")
         raise
