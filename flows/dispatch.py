@@ -33,7 +33,7 @@ class Ending(Enum):
     RETURNED = auto()
     RAISED = auto()
     WORKER_DIED = auto()
-    LOST = auto()  # cancelled or forgotten by the scheduler: nobody knows what happened
+    LOST = auto()  # by the machinery (scheduler, Prefect, pickling): says nothing about the shard
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ def _outcome(shard: Shard, future: PrefectDaskFuture[Any]) -> Outcome | None:
         return None
     except KilledWorker as error:
         return Outcome(shard, Ending.WORKER_DIED, f"{error.allowed_failures + 1} worker processes died on it")
-    except CancelledError as error:
-        return Outcome(shard, Ending.LOST, f"lost by the scheduler: {error}")
-    except Exception as error:  # the machinery around the task: pickling, Prefect, the scheduler
-        return Outcome(shard, Ending.RAISED, f"{type(error).__name__}: {error}", error)
+    except (CancelledError, Exception) as error:  # what the task itself raised comes as a state
+        return Outcome(shard, Ending.LOST, f"{type(error).__name__}: {error}")
     if state.is_completed():
         return Outcome(shard, Ending.RETURNED)
+    if not state.is_failed():
+        return Outcome(shard, Ending.LOST, f"Prefect says {state.name}: {state.message}")
     raised = get_state_exception(state)
     return Outcome(shard, Ending.RAISED, f"{type(raised).__name__}: {raised}", raised)
 

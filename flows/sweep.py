@@ -29,13 +29,16 @@ from flows.launch import open_cluster
 from flows.outcome import Counts, RunOutcome, SweepSummary, too_many_failures, verdict
 from flows.progress import SweepProgress, show_progress, write_artifacts
 from tasks.sweep import index_archive_task, record_lost_study_task, screen_shard_task
-from vfscreen.errors import ReasonCode, SiteError, TooManyFailures
+from vfscreen.errors import ItemError, PlanOutdated, ReasonCode, SiteError, TooManyFailures, VfscreenError
 from vfscreen.lake.ledger import ledger
 from vfscreen.lake.plan import Shard, iter_shards, single_study_shards
 from vfscreen.lake.store import Lake
 from vfscreen.models.registry import release_name
 from vfscreen.screening.isolation import SHARD_FUNCTION
 from vfscreen.settings import Settings, load_settings
+
+LOST_MAX = 10
+"""With this many shards lost by the machinery (not by a study) the run stops instead of losing the rest."""
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Sweep:
     counts: Counts = field(default_factory=Counts)
     lost_studies: list[str] = field(default_factory=list)
     without_receipt: int = 0
+    pending_because: str = ""
 
     def plan(self) -> Iterable[Shard]:
         """Pending studies in shards, streamed."""
@@ -171,10 +175,12 @@ def _run(run: Sweep, model: Cluster, progress: SweepProgress) -> SweepSummary:
         progress.step("reconciling")
         account = ledger(run.lake, run.model_release).as_json()
         message = verdict(run.counts, account, run.without_receipt, run.limit is not None, run.settings.sweep)
+        if message and run.pending_because:
+            message += f" (a shard was left because: {run.pending_because})"
         outcome: RunOutcome = "failed" if message else "completed"
         run.write_row(outcome, message)
         return run.summary(outcome, message, account)
-    except SiteError as error:
+    except VfscreenError as error:
         outcome = "failed" if isinstance(error, TooManyFailures) else "stopped"
         with suppress(SiteError):  # a full disk takes no row either
             run.write_row(outcome, str(error))
@@ -214,13 +220,16 @@ def _screen(run: Sweep, model: Cluster, progress: SweepProgress) -> None:
 
 
 def _first_round(run: Sweep, dispatcher: Dispatcher, progress: SweepProgress) -> list[Shard]:
-    """All planned shards, two in flight a worker so that none waits for Prefect; returns those without receipt."""
+    """All planned shards, two in flight a worker so that none waits for Prefect; returns the suspects."""
     suspects = []
     # closing: what is in flight is cancelled at once where an outcome stops the run
     with closing(dispatcher.run(run.plan(), lambda: max(2, 2 * dispatcher.worker_count()))) as outcomes:
         for back, outcome in enumerate(outcomes, start=1):
             if not _landed(run, outcome):
-                suspects.append(outcome.shard)
+                if outcome.ending is Ending.LOST or isinstance(outcome.error, PlanOutdated):
+                    _leave_pending(run, outcome)
+                else:
+                    suspects.append(outcome.shard)
             progress.shard_done(back, run.counts)
     return suspects
 
@@ -237,8 +246,9 @@ def _isolate(run: Sweep, dispatcher: Dispatcher, suspects: list[Shard], progress
 
 
 def _landed(run: Sweep, outcome: Outcome) -> bool:
-    """Counts the shard if its receipt is there. Raises the SiteError it came back with, or TooManyFailures."""
-    if isinstance(outcome.error, SiteError):
+    """Counts the shard if its receipt is there. Raises TooManyFailures, or the error of the site it came back with
+    (a full disk, weights or settings of a worker): that one is nobody's but the site's."""
+    if isinstance(outcome.error, VfscreenError) and not isinstance(outcome.error, ItemError | PlanOutdated):
         raise outcome.error
     receipt = run.lake.receipt(outcome.shard.shard_id)
     if receipt is None:
@@ -250,14 +260,22 @@ def _landed(run: Sweep, outcome: Outcome) -> bool:
     return True
 
 
+def _leave_pending(run: Sweep, outcome: Outcome) -> None:
+    """The next run takes it up. SiteError where the machinery loses one shard after the other."""
+    run.without_receipt += 1
+    run.pending_because = outcome.detail or "its task returned without landing it"
+    if run.without_receipt >= LOST_MAX:
+        raise SiteError(f"{run.without_receipt} shards were lost, the last one because: {run.pending_because}")
+
+
 _LOST_REASONS = {Ending.WORKER_DIED: ReasonCode.WORKER_DIED, Ending.RAISED: ReasonCode.INTERNAL_ERROR}
 
 
 def _record_lost(run: Sweep, outcome: Outcome) -> None:
     """A study that failed alone becomes rows; one of which nobody knows what happened stays pending."""
     reason = _LOST_REASONS.get(outcome.ending)
-    if reason is None:
-        run.without_receipt += 1
+    if reason is None or isinstance(outcome.error, PlanOutdated):
+        _leave_pending(run, outcome)
         return
     receipt = record_lost_study_task(run.lake.url, outcome.shard, run.run_id, run.model_release, reason, outcome.detail)
     run.shards_done += 1

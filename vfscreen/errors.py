@@ -152,6 +152,16 @@ class ItemError(VfscreenError):
         self.message = message or REASONS[reason]
         super().__init__(f"{stage}: {reason}: {self.message}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are pickled with the arguments of Exception.__init__, which are not ours; workers send them home.
+        return _unpickled, (type(self), self.state, self.stage, self.reason, self.message)
+
+
+def _unpickled(kind: type[ItemError], state: State, stage: Stage, reason: ReasonCode, message: str) -> ItemError:
+    error = kind.__new__(kind)
+    ItemError.__init__(error, state, stage, reason, message)
+    return error
+
 
 class Rejected(ItemError):
     """The input is sound but is not for screening (wrong kind, geometry, no spine)."""
@@ -181,6 +191,10 @@ class LakeError(SiteError):
 
 class TooManyFailures(SiteError):
     """More series failed than the settings allow."""
+
+
+class PlanOutdated(VfscreenError):
+    """The index changed since the shard was planned; its studies stay pending for the next run."""
 
 
 class SettingsError(VfscreenError):

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.lake.builders import RELEASE, ended, land
-from vfscreen.errors import StorageFull
+from vfscreen.errors import StorageFull, WeightsError
 from vfscreen.lake.plan import Shard
 from vfscreen.lake.store import Lake
 from vfscreen.screening.isolation import manifest_rows
@@ -79,3 +79,8 @@ def skip_quietly(archive: str, lake_url: str, shard: Shard, settings: Settings, 
     """Returns as if all were well, and writes nothing for a study whose UID ends in 7."""
     if not _poisoned(shard):
         land_all(archive, lake_url, shard, settings, run_id)
+
+
+def refuse_weights(archive: str, lake_url: str, shard: Shard, settings: Settings, run_id: str) -> None:
+    """A worker whose weights do not match their card."""
+    raise WeightsError("weights do not match their card: reinstall vfscreen")

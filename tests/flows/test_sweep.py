@@ -151,3 +151,16 @@ def test_wrong_settings_stop_before_any_work(lake: Lake, sweep_lake: Sweep) -> N
     with pytest.raises(SettingsError, match=r"sweep\.worker_attempts"):
         sweep_lake("land_all", settings={"sweep": {"worker_attempts": 0}})
     assert runs(lake) == []
+
+
+def test_a_worker_with_wrong_weights_stops_the_run_and_blames_no_study(lake: Lake, sweep_lake: Sweep) -> None:
+    summary = sweep_lake("refuse_weights")
+    assert (summary.outcome, summary.failed, summary.shards_done) == ("stopped", 0, 0)
+    assert "reinstall vfscreen" in (summary.message or "")
+    assert runs(lake) == [("stopped", 4, 0, True)]
+
+
+def test_a_shard_function_that_no_worker_has_stops_the_run(sweep_lake: Sweep) -> None:
+    summary = sweep_lake("of_another_release")
+    assert (summary.outcome, summary.failed) == ("stopped", 0)
+    assert "cannot be imported" in (summary.message or "")

@@ -119,6 +119,22 @@ def files_of_series(lake: Lake, series: Sequence[tuple[str, str]]) -> dict[tuple
     return found
 
 
+def series_of_studies(lake: Lake, studies: Sequence[str]) -> list[Row]:
+    """MANIFEST rows of every series of these StudyInstanceUIDs, by their UIDs. Reads a few row groups only."""
+    pointer = read_pointer(lake)
+    if not pointer.series or not studies:
+        return []
+    with duckdb.connect(":memory:") as connection:
+        source = _read_parts(connection, lake, pointer.series)
+        found = connection.execute(
+            f"SELECT * FROM {source} WHERE StudyInstanceUID BETWEEN ? AND ? AND list_contains(?, StudyInstanceUID) "
+            "ORDER BY StudyInstanceUID, SeriesInstanceUID",
+            [min(studies), max(studies), list(studies)],
+        )
+        rows: list[Row] = found.to_arrow_table().to_pylist()
+    return rows
+
+
 @dataclass
 class IndexWriter:
     """One new index in the making; use as a context manager. Steps: `add_listing`, `changed`, `add_files`, `studies`,

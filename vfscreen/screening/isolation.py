@@ -10,17 +10,15 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vfscreen.errors import LakeError, ReasonCode, SettingsError, Stage, State
+from vfscreen.errors import Failed, PlanOutdated, ReasonCode, SettingsError, Stage
+from vfscreen.lake.manifest import series_of_studies
 from vfscreen.lake.plan import Shard
 from vfscreen.lake.store import Lake
-from vfscreen.lake.views import connect
-from vfscreen.schema.tables import MANIFEST, SERIES
+from vfscreen.screening.rows import ended_series_row, left_out_series_row
 from vfscreen.settings import Settings
 
 SHARD_FUNCTION = "vfscreen.screening.shard:run_shard"
 """The function that screens a shard: (archive, lake_url, shard, settings, run_id) -> anything; it lands the shard."""
-
-_COPIED = tuple(c.name for c in SERIES.columns if c.name in MANIFEST.by_name)
 
 
 def load_shard_function(path: str) -> Callable[..., Any]:
@@ -48,8 +46,8 @@ def record_lost_study(
 ) -> Mapping[str, Any]:
     """Land `shard` (of one study) as failed because nothing came back from it; returns the receipt.
 
-    Series that were never to be screened keep the reason the index gave them. LakeError where the manifest no longer
-    holds the shard's series.
+    Series that were never to be screened keep the reason the index gave them. PlanOutdated where the manifest no
+    longer holds the shard's series.
     """
     lake = Lake.open(lake_url)
     rows = [_lost_row(row, reason, message) for row in manifest_rows(lake, shard)]
@@ -57,24 +55,15 @@ def record_lost_study(
 
 
 def manifest_rows(lake: Lake, shard: Shard) -> list[dict[str, Any]]:
-    """MANIFEST rows of the shard's series, in its order. LakeError where one is gone or changed since the plan."""
-    with connect(lake, allow_damaged=True) as connection:
-        result = connection.execute(
-            "SELECT * FROM stored_manifest WHERE list_contains($studies, StudyInstanceUID)",
-            {"studies": list(shard.studies)},
-        )
-        names = [column[0] for column in result.description or ()]
-        rows = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+    """MANIFEST rows of the shard's series, in its order. PlanOutdated where one is gone or changed since the plan."""
+    rows = series_of_studies(lake, shard.studies)
     found = {(r["StudyInstanceUID"], r["SeriesInstanceUID"], r["content_fingerprint"]): r for r in rows}
     if gone := [key for key in shard.series if key not in found]:
-        raise LakeError(f"series {gone[0][1]} is no longer in the manifest as it was planned: run the sweep again")
+        raise PlanOutdated(f"series {gone[0][1]} is no longer in the manifest as it was planned: run the sweep again")
     return [found[key] for key in shard.series]
 
 
 def _lost_row(manifest: Mapping[str, Any], reason: ReasonCode, message: str) -> dict[str, Any]:
-    row = {name: manifest[name] for name in _COPIED}
     if manifest["selected"]:
-        ending = {"state": State.FAILED, "stage": Stage.WORKER, "reason_code": reason, "message": message}
-    else:
-        ending = {"state": State.REJECTED}
-    return {**row, **ending}
+        return ended_series_row(manifest, Failed(Stage.WORKER, reason, message))
+    return left_out_series_row(manifest)
