@@ -93,10 +93,10 @@ def test_a_wrong_key_is_a_typed_error(bucket: str, monkeypatch: pytest.MonkeyPat
 
 def test_two_sweeps_at_once_and_kills(bucket: str) -> None:
     lake = Lake.create(f"{bucket}/race")
-    put_index(lake, [manifest_row(n) for n in range(30)])
+    put_index(lake, [manifest_row(n) for n in range(8)])
     for attempt in range(3):
         victim = subprocess.Popen(
-            [sys.executable, "-c", RACER, lake.url, f"run-{attempt}", "0"], stdout=subprocess.PIPE
+            [sys.executable, "-c", RACER, lake.url, f"run-{attempt}", "0", "8"], stdout=subprocess.PIPE
         )
         assert victim.stdout is not None
         victim.stdout.readline()
@@ -106,9 +106,11 @@ def test_two_sweeps_at_once_and_kills(bucket: str) -> None:
         victim.stdout.close()
         assert ledger(lake).problems == ()
     start = str(time.time() + 4)
-    racers = [subprocess.Popen([sys.executable, "-c", RACER, lake.url, run, start]) for run in ("run", "other-run")]
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACER, lake.url, run, start, "8"]) for run in ("run", "other-run")
+    ]
     assert [r.wait(120) for r in racers] == [0, 0]
     account = ledger(lake)
     assert account.problems == ()
-    assert (account.screened, account.pending, account.shards) == (30, 0, 30)
-    assert len(lake.store.list_files(paths.RECEIPTS)) == 30
+    assert (account.screened, account.pending, account.shards) == (8, 0, 8)
+    assert len(lake.store.list_files(paths.RECEIPTS)) == 8

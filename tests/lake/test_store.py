@@ -181,7 +181,7 @@ lake = Lake.open(sys.argv[1])
 run = sys.argv[2]
 print("ready", flush=True)
 time.sleep(max(0.0, float(sys.argv[3]) - time.time()))
-for shard in range(30):
+for shard in range(int(sys.argv[4])):
     land(lake, f"s{shard}", [ended(manifest_row(shard), seconds_read=float(len(run)))], run_id=run)
 """
 
@@ -190,7 +190,9 @@ def test_two_sweeps_at_once_leave_receipts_that_match_their_files(lake: Lake) ->
     """Two processes land the same shards with different timings in their rows (so different bytes) at one moment."""
     put_index(lake, [manifest_row(n) for n in range(30)])
     start = str(time.time() + 4)
-    racers = [subprocess.Popen([sys.executable, "-c", RACER, lake.url, run, start]) for run in ("run", "other-run")]
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACER, lake.url, run, start, "30"]) for run in ("run", "other-run")
+    ]
     assert [r.wait(120) for r in racers] == [0, 0]
     account = ledger(lake)
     assert account.problems == ()
@@ -205,7 +207,7 @@ def test_killed_writers_leave_whole_shards_or_none(lake: Lake) -> None:
     put_index(lake, [manifest_row(n) for n in range(30)])
     kills = 0
     for attempt in range(25):
-        process = subprocess.Popen([sys.executable, "-c", RACER, lake.url, f"run-{attempt}", "0"],
+        process = subprocess.Popen([sys.executable, "-c", RACER, lake.url, f"run-{attempt}", "0", "30"],
                                    stdout=subprocess.PIPE)  # fmt: skip
         assert process.stdout is not None
         process.stdout.readline()
@@ -219,7 +221,7 @@ def test_killed_writers_leave_whole_shards_or_none(lake: Lake) -> None:
         assert account.problems == ()
         assert account.screened + account.pending == 30
     assert kills >= 10
-    assert subprocess.run([sys.executable, "-c", RACER, lake.url, "last", "0"], check=True).returncode == 0
+    assert subprocess.run([sys.executable, "-c", RACER, lake.url, "last", "0", "30"], check=True).returncode == 0
     account = ledger(lake)
     assert (account.screened, account.pending, account.problems) == (30, 0, ())
 

@@ -8,14 +8,15 @@ container. So files_seen = instance + not_dicom + dicomdir + container + unreada
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import duckdb
 
 from vfscreen.errors import FileState, State
 from vfscreen.lake.store import Lake, Row
-from vfscreen.lake.tables import decode, row_count, sha256
+from vfscreen.lake.tables import decode_column, row_count, sha256
 from vfscreen.lake.views import connect, snapshot, sql_files
 
 _EXAMPLES = 5
@@ -75,7 +76,7 @@ def ledger(lake: Lake, model_release: str | None = None) -> Ledger:
     if broken:
         # Rows of an altered file are not evidence of anything: their series count as pending.
         whole = tuple(r for r in seen.receipts if r["shard_id"] not in broken)
-        seen = type(seen)(**{**seen.__dict__, "receipts": whole})
+        seen = replace(seen, receipts=whole)
     with connect(lake, seen=seen, allow_damaged=True) as connection:
         files = _counts(connection, "SELECT file_state, sum(file_count) FROM file_ledger GROUP BY ALL")
         file_reasons = _counts(
@@ -110,7 +111,7 @@ def ledger(lake: Lake, model_release: str | None = None) -> Ledger:
         model_release=model_release,
     )
     problems = _sums(result, instances_in_series) + problems
-    return Ledger(**{**result.__dict__, "problems": tuple(problems)})
+    return replace(result, problems=tuple(problems))
 
 
 def run_checks(lake: Lake, model_release: str | None = None) -> list[CheckFailure]:
@@ -133,15 +134,13 @@ def receipt_problem(lake: Lake, receipt: Row) -> str | None:
             return f"{path} is gone"
         if sha256(data) != receipt[f"{name}_sha256"]:
             return f"{path} was altered since it was written: remove the shard's receipt and sweep again"
+        found = row_count(data)
         if name == "series":
-            rows = decode(data)
+            states = Counter(decode_column(data, "state"))
             for state in (State.SCREENED, State.REJECTED, State.FAILED):
-                found = sum(row["state"] == state.value for row in rows)
-                if found != receipt[f"{state.value}_count"]:
-                    return f"{path} has {found} {state.value} rows, its receipt says {receipt[f'{state.value}_count']}"
-            found = len(rows)
-        else:
-            found = row_count(data)
+                said = receipt[f"{state.value}_count"]
+                if states[state.value] != said:
+                    return f"{path} has {states[state.value]} {state.value} rows, its receipt says {said}"
         if found != receipt[count_column]:
             return f"{path} has {found} rows, its receipt says {receipt[count_column]}"
     return None
