@@ -73,7 +73,9 @@ def measure(folder: Path, syntax: str, arguments: argparse.Namespace) -> dict[st
         readings["end_to_end"].append(seconds / arguments.series)
         peaks.append(peak)
 
-    print(f"\n{syntax}: {arguments.series} synthetic CTs of {arguments.slices} slices 512 x 512, {found} vertebrae found,")
+    print(
+        f"\n{syntax}: {arguments.series} synthetic CTs of {arguments.slices} slices 512 x 512, {found} vertebrae found,"
+    )
     print(f"  {arguments.repeats} repeats, {arguments.threads} inference threads")
     for name, values in readings.items():
         print(f"  {name:<11} {statistics.mean(values):7.2f} s a CT   ({', '.join(f'{v:.2f}' for v in values)})")
