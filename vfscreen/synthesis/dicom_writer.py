@@ -87,12 +87,19 @@ class SeriesHeader:
 
 
 def write_series(
-    folder: Path, volume: Volume, header: SeriesHeader, *, suffix: str = ".dcm", leave_out: Collection[int] = ()
+    folder: Path,
+    volume: Volume,
+    header: SeriesHeader,
+    *,
+    suffix: str = ".dcm",
+    leave_out: Collection[int] = (),
+    first_number: int = 1,
 ) -> list[Path]:
     """One file a slice of `volume` (HU -1024..3071 for CT, values >= 0 for MR), named by instance number.
 
     Slice k lies at the affine's origin + k times its third column, whatever its direction. leave_out: slices that are
-    not written (for an archive with missing ones). Returns the files in the order of k.
+    not written (for an archive with missing ones). first_number: lowest InstanceNumber, for a part of a longer
+    series. Returns the files in the order of k.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spacing = volume.spacing_mm
@@ -104,7 +111,7 @@ def write_series(
     for k in range(count):
         if k in leave_out:
             continue
-        number = count - k if header.reversed_numbers else k + 1
+        number = first_number + (count - 1 - k if header.reversed_numbers else k)
         ds = _image(header, number)
         position = volume.affine_lps[:3, 3] + k * volume.affine_lps[:3, 2]
         ds.ImagePositionPatient = [_ds(x) for x in position]

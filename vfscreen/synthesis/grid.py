@@ -7,6 +7,7 @@ on an axis-aligned grid most arithmetic happens on thin arrays.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,15 +34,21 @@ class Grid:
 
     def box(self, low_lps: Float, high_lps: Float) -> Box | None:
         """Voxels that may lie within an LPS box, or None."""
-        centre, half = 0.5 * (low_lps + high_lps), 0.5 * (high_lps - low_lps)
+        return next((box for _, box in self.boxes(low_lps[None], high_lps[None])), None)
+
+    def boxes(self, low_lps: Float, high_lps: Float, pad_mm: float = 0.0) -> list[tuple[int, Box]]:
+        """For (N, 3) corners of LPS boxes, made larger by `pad_mm`: which of them reach into the grid, and where."""
+        if len(low_lps) == 0:
+            return []
         matrix = self.inverse[:3, :3]
-        middle = matrix @ centre + self.inverse[:3, 3]
-        reach = np.abs(matrix) @ half
+        middle = 0.5 * (low_lps + high_lps) @ matrix.T + self.inverse[:3, 3]
+        reach = (0.5 * (high_lps - low_lps) + pad_mm) @ np.abs(matrix).T
         low = np.maximum(np.ceil(middle - reach), 0).astype(int)
         high = np.minimum(np.floor(middle + reach) + 1, np.asarray(self.shape_kji[::-1])).astype(int)
-        if (low >= high).any():
-            return None
-        return slice(low[2], high[2]), slice(low[1], high[1]), slice(low[0], high[0])
+        return [
+            (int(n), (slice(low[n, 2], high[n, 2]), slice(low[n, 1], high[n, 1]), slice(low[n, 0], high[n, 0])))
+            for n in np.flatnonzero((low < high).all(axis=1))
+        ]
 
     def linear(self, box: Box, direction: Float, origin: Float) -> Array:
         """dot(direction, position - origin) over a box; broadcastable to its shape, mm."""
@@ -177,7 +184,22 @@ class Plate:
 Shape = Capsule | Ellipsoid | Plate
 
 
-def padded_box(grid: Grid, shape: Shape) -> Box | None:
-    low, high = shape.bounds
-    pad = grid.mean_edge_mm
-    return grid.box(low - pad, high + pad)
+@dataclass(frozen=True, eq=False)
+class ShapeList:
+    """Shapes with their bounding boxes worked out once; `values` (N,) go with them (HU, say)."""
+
+    shapes: tuple[Shape, ...]
+    values: tuple[float, ...]
+    low: Float
+    high: Float
+
+    @classmethod
+    def of(cls, shapes: Iterable[Shape], values: Iterable[float] = ()) -> ShapeList:
+        kept = tuple(shapes)
+        bounds = np.array([s.bounds for s in kept], dtype=np.float64).reshape(-1, 2, 3)
+        return cls(kept, tuple(values), bounds[:, 0], bounds[:, 1])
+
+    def within(self, grid: Grid) -> Iterator[tuple[int, Box, Array]]:
+        """Index, box and depth (mm, positive inside) of each shape that reaches into the grid, in order."""
+        for n, box in grid.boxes(self.low, self.high, grid.mean_edge_mm):
+            yield n, box, self.shapes[n].depth(grid, box)

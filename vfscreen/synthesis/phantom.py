@@ -27,7 +27,7 @@ from vfscreen.synthesis.bones import (
     ribs,
     shoulder_and_sternum,
 )
-from vfscreen.synthesis.grid import Array, Box, Grid, Shape, blend, padded_box, ramp
+from vfscreen.synthesis.grid import Array, Box, Grid, Shape, ShapeList, blend, ramp
 from vfscreen.synthesis.surroundings import (
     FAT_HU,
     LUNG_HU,
@@ -64,9 +64,9 @@ class Scene:
     spec: PatientSpec
     trunk: Profile
     chest: Profile
-    soft: tuple[Painted, ...]
-    thorax: tuple[Painted, ...]
-    bones: tuple[Shape, ...]
+    soft: ShapeList
+    thorax: ShapeList
+    bones: ShapeList
 
     @classmethod
     def of(cls, spec: PatientSpec) -> Scene:
@@ -77,9 +77,11 @@ class Scene:
             spec=spec,
             trunk=trunk_profile(spec),
             chest=chest_profile(spec),
-            soft=tuple(soft_tissue(spec)),
-            thorax=(*chest_contents(spec), *costal_cartilage(spec), *(Painted(s, hu) for s, hu in canal(spec))),
-            bones=tuple(bones),
+            soft=_listed(soft_tissue(spec)),
+            thorax=_listed(
+                [*chest_contents(spec), *costal_cartilage(spec), *(Painted(s, hu) for s, hu in canal(spec))]
+            ),
+            bones=ShapeList.of(bones),
         )
 
     def render(
@@ -134,10 +136,7 @@ class Scene:
                 blend(hu[box], disc_share(grid, box, upper, lower), -150.0 if gas else 85.0)
         outer = np.zeros(grid.shape_kji, dtype=np.float32)
         inner = np.zeros(grid.shape_kji, dtype=np.float32)
-        for shape in self.bones:
-            if (box := padded_box(grid, shape)) is None:
-                continue
-            depth = shape.depth(grid, box)
+        for _, box, depth in self.bones.within(grid):
             np.maximum(outer[box], ramp(depth, grid.mean_edge_mm), out=outer[box])
             np.maximum(inner[box], ramp(depth - np.float32(_GENERIC_SHELL_MM), grid.mean_edge_mm), out=inner[box])
         marrow = np.full(grid.shape_kji, spec.trabecular_hu + _ARCH_MARROW_HU, dtype=np.float32)
@@ -178,10 +177,13 @@ def render(
     return Scene.of(spec).render(affine_lps, shape_ijk, rng, table)
 
 
-def _paint(hu: Array, grid: Grid, items: Sequence[Painted]) -> None:
-    for item in items:
-        if (box := padded_box(grid, item.shape)) is not None:
-            blend(hu[box], ramp(item.shape.depth(grid, box), grid.mean_edge_mm), item.hu)
+def _listed(items: Sequence[Painted]) -> ShapeList:
+    return ShapeList.of((item.shape for item in items), (item.hu for item in items))
+
+
+def _paint(hu: Array, grid: Grid, items: ShapeList) -> None:
+    for n, box, depth in items.within(grid):
+        blend(hu[box], ramp(depth, grid.mean_edge_mm), items.values[n])
 
 
 def _not_back(grid: Grid, whole: Box, trunk: Profile, spec: PatientSpec) -> Array:
