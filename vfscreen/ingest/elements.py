@@ -11,15 +11,14 @@ scanner is fast but reads only local files, gives no offsets and takes the proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any
 
+_HEAD = Struct("<HH2sH")
 _TAG = Struct("<HH")
 _U16 = Struct("<H")
 _U32 = Struct("<I")
-Unpack = Callable[[bytes, int], tuple[Any, ...]]
 
 _SHORT = frozenset(
     b.encode()
@@ -90,7 +89,7 @@ def walk(data: bytes, position: int, *, explicit: bool, wanted: Container[int], 
     values: dict[int, bytes] = {}
     available = len(data)
     previous = -1
-    tag_at, u16, u32 = _TAG.unpack_from, _U16.unpack_from, _U32.unpack_from
+    head_at, u32_at = _HEAD.unpack_from, _U32.unpack_from
     while True:
         if position + 12 > available:
             if available < size:
@@ -99,14 +98,24 @@ def walk(data: bytes, position: int, *, explicit: bool, wanted: Container[int], 
                 return Walked(values, position, None)
             if position + 8 > size:
                 raise Truncated(f"{size - position} stray bytes after byte {position}")
-        group, element = tag_at(data, position)
+        group, element, vr, length = head_at(data, position)
         tag = group << 16 | element
         if tag >= stop:
             return Walked(values, position, tag)
         if tag <= previous:
             raise Unusual(f"tag {tag:08X} out of order")
         previous = tag
-        length, start = _length(data, position, explicit, u16, u32)
+        # this loop runs a hundred times a file: the common case first, no call for it
+        start = position + 8
+        if not explicit:
+            length = u32_at(data, position + 4)[0]
+        elif vr not in _SHORT:
+            if vr not in _LONG:
+                raise Unusual(f"no value representation at byte {position}")
+            if position + 12 > available:
+                raise Truncated(f"the header ends inside the element at byte {position}")
+            length = u32_at(data, position + 8)[0]
+            start = position + 12
         if length == UNDEFINED:
             position = _skip_undefined(data, position, start, explicit, size)
             continue
@@ -122,21 +131,21 @@ def walk(data: bytes, position: int, *, explicit: bool, wanted: Container[int], 
 
 def pixel_data_at(data: bytes, position: int, *, explicit: bool) -> tuple[int, int]:
     """(start of the value, length or UNDEFINED) of the element at `position`."""
-    length, start = _length(data, position, explicit, _U16.unpack_from, _U32.unpack_from)
+    length, start = _length(data, position, explicit)
     return start, length
 
 
-def _length(data: bytes, position: int, explicit: bool, u16: Unpack, u32: Unpack) -> tuple[int, int]:
+def _length(data: bytes, position: int, explicit: bool) -> tuple[int, int]:
     """(length, start of the value) of the element at `position`."""
     if not explicit:
-        return u32(data, position + 4)[0], position + 8
+        return _U32.unpack_from(data, position + 4)[0], position + 8
     vr = data[position + 4 : position + 6]
     if vr in _SHORT:
-        return u16(data, position + 6)[0], position + 8
+        return _U16.unpack_from(data, position + 6)[0], position + 8
     if vr in _LONG:
         if position + 12 > len(data):
             raise Truncated(f"the header ends inside the element at byte {position}")
-        return u32(data, position + 8)[0], position + 12
+        return _U32.unpack_from(data, position + 8)[0], position + 12
     raise Unusual(f"no value representation at byte {position}")
 
 
@@ -160,7 +169,7 @@ def _skip_item(data: bytes, position: int, explicit: bool, size: int) -> int:
         tag, _ = _item(data, position, size)
         if tag == _ITEM_END:
             return position + 8
-        length, start = _length(data, position, explicit, _U16.unpack_from, _U32.unpack_from)
+        length, start = _length(data, position, explicit)
         is_undefined = length == UNDEFINED
         position = _skip_undefined(data, position, start, explicit, size) if is_undefined else start + length
 

@@ -81,7 +81,8 @@ _COLUMNS: dict[int, tuple[str, Converter | None]] = {
     0x00281052: ("RescaleIntercept", to_float),
     0x00281053: ("RescaleSlope", to_float),
 }
-_WANTED = frozenset(_COLUMNS) | {_SPECIFIC_CHARACTER_SET, _BIRTH_DATE, _AGE, _PATIENT_ID, _ISSUER}
+WANTED = frozenset(_COLUMNS) | {_SPECIFIC_CHARACTER_SET, _BIRTH_DATE, _AGE, _PATIENT_ID, _ISSUER}
+"""Tags of the elements that are read from the data set."""
 _META = frozenset({_META_CLASS, _META_INSTANCE, _META_SYNTAX})
 _UNSIGNED = frozenset(tag for tag, (_, convert) in _COLUMNS.items() if convert is to_unsigned)
 
@@ -130,12 +131,20 @@ def read_raw(source: ByteSource) -> RawHeader:
             except NeedMore as more:
                 if more.end > _HEADER_BYTES_MAX:
                     raise Unusual("a header of hundreds of megabytes") from more
-                data = source.read(0, min(size, max(more.end, 4 * len(data))))
+                data = longer(source, data, more)
     except Truncated as error:
         why = f"the header ends early: {error} (file of {size} bytes)"
         raise HeaderError(ReasonCode.HEADER_UNREADABLE, why) from error
     except Unusual:
         return _read_with_pydicom(source)
+
+
+def longer(source: ByteSource, data: bytes, more: NeedMore) -> bytes:
+    """At least four times as many leading bytes, or all. Raises Truncated where the source has become shorter."""
+    fetched = source.read(0, min(source.size, max(more.end, 4 * len(data))))
+    if len(fetched) <= len(data):
+        raise Truncated(f"{len(fetched)} of {source.size} bytes can be read")
+    return fetched
 
 
 def _walk(data: bytes, size: int) -> RawHeader:
@@ -149,7 +158,7 @@ def _walk(data: bytes, size: int) -> RawHeader:
     at = meta.position
     if not explicit and data[at + 4 : at + 6].isalpha() and data[at + 4 : at + 6].isupper():
         raise Unusual("says implicit, looks explicit")
-    body = elements.walk(data, at, explicit=explicit, wanted=_WANTED, stop=_FUNCTIONAL_GROUPS, size=size)
+    body = elements.walk(data, at, explicit=explicit, wanted=WANTED, stop=_FUNCTIONAL_GROUPS, size=size)
     tag = body.tag
     if tag is not None and tag < elements.PIXEL_DATA_GROUP:
         if tag >> 16 == 0x5200 and body.values.get(_MODALITY, b"").strip() == b"CT":
@@ -184,7 +193,7 @@ def _read_with_pydicom(source: ByteSource) -> RawHeader:
 
 def _raw_values(dataset: pydicom.FileDataset) -> dict[int, bytes]:
     values: dict[int, bytes] = {}
-    for tag in _WANTED | _META:
+    for tag in WANTED | _META:
         element = dataset.file_meta.get_item(tag) if tag >> 16 == 2 else dataset.get_item(tag)
         if element is None:
             continue

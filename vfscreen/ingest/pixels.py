@@ -32,6 +32,7 @@ from pydicom.uid import (
 from vfscreen.errors import Failed, ReasonCode, Stage
 from vfscreen.ingest import elements
 from vfscreen.ingest.elements import NeedMore, Truncated, Unusual
+from vfscreen.ingest.headers import longer
 from vfscreen.ingest.sources import ByteSource, LocalFile, Memory
 
 _LITTLE = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndian: True}
@@ -120,7 +121,7 @@ def parse(source: ByteSource) -> PixelFile:
             try:
                 return _walk(source, data)
             except NeedMore as more:
-                data = source.read(0, min(size, max(more.end, 4 * len(data))))
+                data = longer(source, data, more)
     except Truncated as error:
         raise Failed(Stage.READ, ReasonCode.INSTANCE_UNREADABLE, f"the file ends early: {error}") from error
     except Unusual:

@@ -30,16 +30,18 @@ class TextDecoder:
     def __call__(self, raw: bytes) -> str | None:
         """Text without padding; None for an empty value."""
         if raw.isascii() and b"\x1b" not in raw:
-            text = raw.decode("ascii")
-        else:
-            names = [n.strip() for n in (self._specific or b"").decode("ascii", "replace").split("\\")]
-            encodings = pydicom.charset.convert_encodings(names or [""])
-            text = pydicom.charset.decode_bytes(raw, encodings, {0x5C, 0x0D, 0x0A, 0x09, 0x0C})
-        text = text.strip(" \x00\t\r\n")
-        if "\\" in text:
-            text = "\\".join(part.strip(" \x00") for part in text.split("\\"))
+            return _stripped(raw.decode("ascii")) or None
+        names = [n.strip() for n in (self._specific or b"").decode("ascii", "replace").split("\\")]
+        encodings = pydicom.charset.convert_encodings(names or [""])
+        text = pydicom.charset.decode_bytes(raw, encodings, {0x5C, 0x0D, 0x0A, 0x09, 0x0C})
         # Parquet text is UTF-8, which has no lone surrogates
-        return text.encode("utf-8", "replace").decode("utf-8") or None
+        return _stripped(text).encode("utf-8", "replace").decode("utf-8") or None
+
+
+def _stripped(text: str) -> str:
+    """Text without the padding of each of its values."""
+    text = text.strip(" \x00\t\r\n")
+    return "\\".join(part.strip(" \x00") for part in text.split("\\")) if "\\" in text else text
 
 
 def to_float(raw: bytes) -> float | None:
