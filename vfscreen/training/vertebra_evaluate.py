@@ -111,8 +111,8 @@ def summarise(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> l
     extra = sum(len(r.extra_scores) for r in results)
     all_found = sum(m.points_lps_mm is not None for r in results for m in r.matches)
     numbers = [
-        _number("recall", [float(m.points_lps_mm is not None) for m in matches], np.mean, ""),
-        _number("precision", [1.0] * all_found + [0.0] * extra, np.mean, ""),
+        bootstrap_number("recall", [float(m.points_lps_mm is not None) for m in matches], np.mean, ""),
+        bootstrap_number("precision", [1.0] * all_found + [0.0] * extra, np.mean, ""),
     ]
     if not found:
         return numbers
@@ -122,34 +122,40 @@ def summarise(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> l
     loss, true_loss = raw_height_loss(predicted), raw_height_loss(true)
     error = (loss - true_loss) * 100
     numbers += [
-        _number("key point distance, median", distances, np.median, "mm"),
-        _number("key point distance, 95th percentile", distances, lambda x: float(np.percentile(x, 95)), "mm"),
-        _number("heights, mean absolute error", np.abs(relative), np.mean, "%"),
-        _number("heights, bias", relative, np.mean, "%"),
-        _number("height loss (raw), mean absolute error", np.abs(error), np.mean, "percentage points"),
+        bootstrap_number("key point distance, median", distances, np.median, "mm"),
+        bootstrap_number("key point distance, 95th percentile", distances, lambda x: float(np.percentile(x, 95)), "mm"),
+        bootstrap_number("heights, mean absolute error", np.abs(relative), np.mean, "%"),
+        bootstrap_number("heights, bias", relative, np.mean, "%"),
+        bootstrap_number("height loss (raw), mean absolute error", np.abs(error), np.mean, "percentage points"),
     ]
     deep = true_loss >= MODERATE_LOSS
     if deep.any():
         numbers += [
-            _number("height loss where true loss >= 0.25, bias", error[deep], np.mean, "percentage points"),
-            _number(
+            bootstrap_number("height loss where true loss >= 0.25, bias", error[deep], np.mean, "percentage points"),
+            bootstrap_number(
                 "height loss where true loss >= 0.25, mean absolute error",
                 np.abs(error[deep]),
                 np.mean,
                 "percentage points",
             ),
-            _number("sensitivity for grade >= 2 (raw)", (loss[deep] >= MODERATE_LOSS).astype(float), np.mean, ""),
+            bootstrap_number(
+                "sensitivity for grade >= 2 (raw)", (loss[deep] >= MODERATE_LOSS).astype(float), np.mean, ""
+            ),
         ]
     if (~deep).any():
         numbers.append(
-            _number("specificity for grade >= 2 (raw)", (loss[~deep] < MODERATE_LOSS).astype(float), np.mean, "")
+            bootstrap_number(
+                "specificity for grade >= 2 (raw)", (loss[~deep] < MODERATE_LOSS).astype(float), np.mean, ""
+            )
         )
     grade, true_grade = genant_grade(loss), genant_grade(true_loss)
-    numbers.append(_number("grade (raw) exactly right", (grade == true_grade).astype(float), np.mean, ""))
+    numbers.append(bootstrap_number("grade (raw) exactly right", (grade == true_grade).astype(float), np.mean, ""))
     sd = np.array([m.keypoint_sd_mm for m in found if m.keypoint_sd_mm is not None])
     z = distances / np.sqrt((sd**2).sum(axis=-1))
     # distance in the plane over its standard deviation: a Rayleigh variable with scale about 1/sqrt(2)
-    numbers.append(_number("key points within 1 sd (39 % if calibrated)", (z**2 * 2 <= 1).astype(float), np.mean, ""))
+    numbers.append(
+        bootstrap_number("key points within 1 sd (39 % if calibrated)", (z**2 * 2 <= 1).astype(float), np.mean, "")
+    )
     return numbers
 
 
@@ -169,7 +175,8 @@ def _heights(found: Sequence[Match]) -> tuple[Float, Float]:
     return predicted, np.array([m.truth.heights_mm for m in found])
 
 
-def _number(name: str, values: object, statistic: Callable[[Float], object], unit: str) -> Number:
+def bootstrap_number(name: str, values: object, statistic: Callable[[Float], object], unit: str) -> Number:
+    """A statistic of values with its 95 % bootstrap interval (1000 draws, fixed seed)."""
     data = np.asarray(values, dtype=np.float64)
     if not len(data):
         return Number(name, float("nan"), unit, 0, None)
