@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.lake.builders import RELEASE, ended, land, manifest_row, put_index, series_uid, study_uid
+from vfscreen.ingest import decode
 from vfscreen.lake.ledger import ledger
 from vfscreen.lake.plan import Shard, pending_studies, plan_shards, single_study_shards
 from vfscreen.lake.store import Lake
@@ -105,6 +107,22 @@ def test_failed_series_are_done_until_a_retry_is_asked_for(lake: Lake) -> None:
     finish(lake, last, manifest)
     assert plan_shards(lake, RELEASE, retry_failed=True) == []
     assert len({shard.shard_id, *retries, last.shard_id}) == 5
+
+
+@pytest.mark.parametrize("stage", ["read", "decode", "locate", "detect", "measure", "worker"])
+@pytest.mark.parametrize("state", ["rejected", "failed"])
+def test_a_selected_series_that_left_the_chain_is_done(lake: Lake, stage: str, state: str) -> None:
+    put_index(lake, [manifest_row(1)])
+    (shard,) = plan_shards(lake, RELEASE)
+    finish(lake, shard, [manifest_row(1)], state=state, stage=stage, reason_code="decode_failed")
+    assert plan_shards(lake, RELEASE) == []
+
+
+def test_decoding_never_uses_a_stage_of_the_index() -> None:
+    """It would leave the series pending for ever: such a row reads as one from before the series was selected."""
+    source = inspect.getsource(decode)
+    assert "Stage.DECODE" in source
+    assert not [s for s in ("Stage.SCAN", "Stage.ACCEPT", "Stage.SELECT") if s in source]
 
 
 def test_a_shard_that_lost_a_file_is_planned_again(lake: Lake) -> None:

@@ -42,7 +42,7 @@ def read_volume(archive: str, file_rows: Sequence[Mapping[str, Any]]) -> Volume:
     instances, _ = without_copies(file_rows)
     leading = leading_stack(slices_of(instances))
     if leading is None:
-        raise Rejected(Stage.ACCEPT, ReasonCode.GEOMETRY_MISSING, "no slice has position, orientation and spacing")
+        raise Rejected(Stage.DECODE, ReasonCode.GEOMETRY_MISSING, "no slice has position, orientation and spacing")
     stack = leading.stack
     volume = np.empty((len(stack.slices), *stack.size), dtype=np.int16)
     _fill(volume, archive, stack)
@@ -86,7 +86,7 @@ def _fill_from(volume: Int16, file: PixelFile, where: Places) -> None:
     for k, item in where:
         if item.slope is None or item.intercept is None:
             raise Rejected(
-                Stage.ACCEPT, ReasonCode.RESCALE_MISSING, f"instance {file.SOPInstanceUID} has no rescale to HU"
+                Stage.DECODE, ReasonCode.RESCALE_MISSING, f"instance {file.SOPInstanceUID} has no rescale to HU"
             )
         stored = file.raw_frame(item.frame, volume[k]) if decoded is None else next(decoded)
         if stored.shape != volume.shape[1:]:

@@ -5,7 +5,9 @@ Belongs here: which studies are pending, and deterministic shards of them. Does 
 
 **What counts as done.** A series of the current manifest is done for a release when the view `series`, restricted to
 that release, has a row for it: a row of a shard with a receipt, made from the files as they are now (same
-content_fingerprint), that agrees with the index about whether the series is to be screened at all. A rejected or
+content_fingerprint), that agrees with the index about whether the series is to be screened at all. (So stages `scan`,
+`accept` and `select` are the index's: what decoding or the chain finds carries stage `read` or later, or the series
+would stay pending.) A rejected or
 failed series is done like a screened one; failed ones are taken up again only with `retry_failed`. A study is pending
 when one of its series is not done, and it is then planned whole, with all its series, those left out by their headers
 included: so every manifest row ends up in `series`, and the choice between a study's series is made in one place.
