@@ -34,11 +34,11 @@ REACH_MM = 5.0
 class ColumnResult:
     """One volume.
 
-    reached: (V,) bool a read vertebra. body_mm: distance from the body's centre (mean of six points) to the curve, of those
-    reached. curve_mm: distance in the axial plane from the reading's dense centreline, every mm within the read range.
-    recall: (R,) bool a position of 1 mm in the read range, was it covered? false_mm: length of candidates where the column
-    is known to be absent (sacrum and below). level_error: (L,) levels the most likely class is off at candidates within
-    the range of certain readings.
+    reached: (V,) bool a read vertebra. body_mm: distance from the body's centre (mean of six points) to the curve, of
+    those reached. curve_mm: distance in the axial plane from the reading's dense centreline, every mm within the read
+    range. recall: (R,) bool a position of 1 mm in the read range, was it covered? false_mm: length of candidates where
+    the column is known to be absent (sacrum and below). level_error: (L,) levels the most likely class is off at
+    candidates within the range of certain readings.
     """
 
     name: str
@@ -97,7 +97,7 @@ def _level_error(located: LocatedColumn, levels: Float) -> Float:
 
 
 def summarise_columns(results: Sequence[ColumnResult]) -> list[Number]:
-    """The table of a set of volumes. Intervals are over vertebrae or positions, not over patients: there are too few."""
+    """The table of a set of volumes. Intervals are over vertebrae or positions: patients are too few."""
 
     def joined(name: str) -> Float:
         return np.concatenate([np.asarray(getattr(r, name), dtype=np.float64) for r in results])
