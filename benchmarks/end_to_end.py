@@ -2,11 +2,12 @@
 
     python benchmarks/end_to_end.py --series 4 --repeats 3 [--syntax raw jpegls] [--threads 2] [--json out.json]
 
-Data: synthetic trunk CTs of 400 slices of 512 x 512 (`vfscreen.synthesis.benchmark_series`), different patients, written
-to a temporary folder and read once beforehand, so from the page cache. Everything runs side by side on this machine:
-`pydicom` decodes every file into a preallocated int16 array, one thread; `ours` is `read_volume`; `end to end` is
-`run_shard`, the code a worker runs: read, decode, screen, draw the overlay, write the lake. Peak memory is the resident set of
-the process that ran it, models included. Ratios with a 95 % confidence interval over the repeats (Student's t).
+Data: synthetic trunk CTs of 400 slices of 512 x 512 (`vfscreen.synthesis.benchmark_series`), different patients,
+written to a temporary folder and read once beforehand, so from the page cache. Everything runs side by side on this
+machine: `pydicom` decodes every file into a preallocated int16 array, one thread; `ours` is `read_volume`; `end to end`
+is `run_shard`, the code a worker runs: read, decode, screen, draw the overlay, write the lake. Peak memory is the
+resident set of the process that ran it, models included. Ratios with a 95 % confidence interval over the repeats
+(Student's t).
 """
 
 from __future__ import annotations

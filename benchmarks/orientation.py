@@ -2,10 +2,10 @@
 
     python benchmarks/orientation.py CT [CT ...]        each a DICOM folder or a NIfTI file
 
-For each CT: the stack reversed, rows reversed, columns reversed, slices stored as sagittal and as coronal (the affine says so each
-time), and one anatomical mirror image (left and right exchanged, findings mirrored back). Prints, per copy, the
-vertebrae matched to those of the CT as it is, differences of level and grade, and the largest and 95th
-percentile distance of key points. Target: the same vertebrae, levels and grades, within 0.5 mm.
+For each CT: the stack reversed, rows reversed, columns reversed, slices stored as sagittal and as coronal (the affine
+says so each time), and one anatomical mirror image (left and right exchanged, findings mirrored back). Prints, per
+copy, the vertebrae matched to those of the CT as it is, differences of level and grade, and the largest and 95th percentile
+distance of key points. Target: the same vertebrae, levels and grades, within 0.5 mm.
 """
 
 from __future__ import annotations
@@ -74,10 +74,9 @@ def compare(reference: ScreeningResult, other: ScreeningResult, back: np.ndarray
         if twin.keypoints_lps_mm is not None and vertebra.keypoints_lps_mm is not None:
             distances += list(np.linalg.norm(moved(twin.keypoints_lps_mm) - vertebra.keypoints_lps_mm, axis=1))
     largest, p95 = (np.max(distances), np.percentile(distances, 95)) if distances else (np.nan, np.nan)
-    return (
-        f"{matched}/{len(reference.vertebrae)} vertebrae, {len(rest)} extra; other level {levels}, other grade {grades}, "
-        f"other truncation {truncations}; key points p95 {p95:.2f} mm, max {largest:.2f} mm (n={len(distances)})"
-    )
+    found = f"{matched}/{len(reference.vertebrae)} vertebrae, {len(rest)} extra"
+    others = f"other level {levels}, other grade {grades}, other truncation {truncations}"
+    return f"{found}; {others}; key points p95 {p95:.2f} mm, max {largest:.2f} mm (n={len(distances)})"
 
 
 def main() -> None:
