@@ -171,12 +171,13 @@ def _save(path: Path, step: int, network: Any, average: Any, optimiser: Any, set
 
 
 class _StopRequest:
-    """SIGTERM ends training after the step in hand, with a checkpoint."""
+    """An interrupt or SIGTERM ends training after the step in hand, with a checkpoint."""
 
     def __init__(self) -> None:
         self.asked = False
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._ask)
+            signal.signal(signal.SIGINT, self._ask)
 
     def _ask(self, *_: object) -> None:
         self.asked = True
@@ -213,6 +214,7 @@ class _Generator:
 
 def _work(settings: TrainSettings, start: int, number: int, queue: Any) -> None:
     parent = os.getppid()
+    os.setsid()  # an interrupt from the terminal is for the trainer, which saves and ends its workers
     try:
         torch.set_num_threads(1)
         paths = sorted(settings.cases.glob("*.npz"))
