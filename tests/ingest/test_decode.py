@@ -97,6 +97,16 @@ def test_any_orientation_order_and_spacing_keeps_every_voxel_in_its_place(
     assert_same(read(folder), hu, matrix, atol_mm=1e-3)
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless], ids=lambda s: s.name)
+def test_a_retired_group_length_stands_before_the_pixels(tmp_path: Path, syntax) -> None:
+    hu, spec = body(), SeriesSpec(transfer_syntax=syntax)
+    for k in range(len(hu)):
+        data = instance(spec, hu, affine(), k)
+        data.add_new((0x7FE0, 0x0000), "UL", len(data.PixelData) + 12)
+        write(spec, data, tmp_path / str(k))
+    assert_same(read(tmp_path), hu, affine())
+
+
 def test_gantry_tilt_is_shear_in_the_affine(tmp_path: Path) -> None:
     matrix = affine(tilt_deg=20.0)
     hu = body()

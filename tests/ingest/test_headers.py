@@ -145,3 +145,14 @@ def test_a_truncated_header_is_unreadable(tmp_path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     (row,) = scan(tmp_path)
     assert (row["file_state"], row["reason_code"]) == ("unreadable", "header_unreadable"), row
+
+
+def test_a_retired_group_length_before_the_pixels_is_no_pixel_data(tmp_path: Path) -> None:
+    spec = SeriesSpec()
+    data = instance(spec, body(), affine(), 0)
+    data.add_new((0x7FE0, 0x0000), "UL", len(data.PixelData) + 12)
+    (row,) = scan(write(spec, data, tmp_path / "with" / "x").parent)
+    assert row["has_pixel_data"]
+    del data.PixelData
+    (row,) = scan(write(spec, data, tmp_path / "without" / "x").parent)
+    assert row["file_state"] == "instance" and not row["has_pixel_data"]

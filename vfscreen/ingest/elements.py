@@ -49,7 +49,8 @@ _SHORT = frozenset(
 _LONG = frozenset(b.encode() for b in ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 
 UNDEFINED = 0xFFFFFFFF
-PIXEL_DATA_GROUP = 0x7FE00000
+PIXEL_DATA_FIRST = 0x7FE00008
+"""Stop tag of a walk to the pixel data; a retired group length (7FE0,0000) may stand before it."""
 DATA_SET_FIRST = 0x00030000
 """Stop tag of a walk over the file meta information (group 0002)."""
 

@@ -160,11 +160,11 @@ def _walk(data: bytes, size: int) -> RawHeader:
         raise Unusual("says implicit, looks explicit")
     body = elements.walk(data, at, explicit=explicit, wanted=WANTED, stop=_FUNCTIONAL_GROUPS, size=size)
     tag = body.tag
-    if tag is not None and tag < elements.PIXEL_DATA_GROUP:
+    if tag is not None and tag < elements.PIXEL_DATA_FIRST:
         if tag >> 16 == 0x5200 and body.values.get(_MODALITY, b"").strip() == b"CT":
             raise Unusual("multi-frame")
         tag = elements.walk(
-            data, body.position, explicit=explicit, wanted=(), stop=elements.PIXEL_DATA_GROUP, size=size
+            data, body.position, explicit=explicit, wanted=(), stop=elements.PIXEL_DATA_FIRST, size=size
         ).tag
     has_pixel_data = tag is not None and tag >> 16 == 0x7FE0
     return RawHeader(meta.values | body.values, has_pixel_data)

@@ -46,7 +46,7 @@ _WANTED = frozenset({_INSTANCE, _PHOTOMETRIC, _FRAMES, _PADDING, _PADDING_LIMIT,
 
 _FIRST_BYTES = 1 << 14
 _ITEM = b"\xfe\xff\x00\xe0"
-_PLUGINS = ("pylibjpeg", "pyjpegls", "gdcm")
+_PLUGINS = ("pyjpegls", "pylibjpeg", "gdcm")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _walk(source: ByteSource, data: bytes) -> PixelFile:
     at = meta.position
     if not explicit and data[at + 4 : at + 6].isalpha() and data[at + 4 : at + 6].isupper():
         raise Unusual("says implicit, looks explicit")
-    body = elements.walk(data, at, explicit=explicit, wanted=_WANTED, stop=elements.PIXEL_DATA_GROUP, size=size)
+    body = elements.walk(data, at, explicit=explicit, wanted=_WANTED, stop=elements.PIXEL_DATA_FIRST, size=size)
     if body.tag != 0x7FE00010:
         raise _missing()
     start, length = elements.pixel_data_at(data, body.position, explicit=explicit)
