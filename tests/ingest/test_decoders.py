@@ -32,9 +32,16 @@ def by_plugins(path: Path) -> dict[str, np.ndarray]:
     """Stored values by each plug-in of pydicom that takes the file's transfer syntax."""
     data = pydicom.dcmread(path)
     decoder = get_decoder(data.file_meta.TransferSyntaxUID)
+    found: dict[str, np.ndarray] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {p: decoder.as_array(data, raw=True, decoding_plugin=p)[0] for p in decoder.available_plugins}
+        for plugin in decoder.available_plugins:
+            try:
+                found[plugin], _ = decoder.as_array(data, raw=True, decoding_plugin=plugin)
+            except RuntimeError as error:
+                if "does not support" not in str(error):  # GDCM and 12-bit JPEG extended
+                    raise
+    return found
 
 
 def by_gdcm(path: Path) -> np.ndarray:
