@@ -12,10 +12,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pydicom.uid import ExplicitVRLittleEndian
 
 from vfscreen.synthesis.anatomy import Float, FractureSpec, draw_patient, vertebra_truth
-from vfscreen.synthesis.dicom_writer import PatientHeader, SeriesHeader, StudyHeader, seeded_uid, write_series
+from vfscreen.synthesis.dicom_writer import (
+    UNCOMPRESSED,
+    PatientHeader,
+    SeriesHeader,
+    StudyHeader,
+    seeded_uid,
+    write_series,
+)
 from vfscreen.synthesis.patient import PatientSpec, VertebraTruth
 from vfscreen.synthesis.phantom import Scene, body_centres
 
@@ -29,7 +35,7 @@ def write_benchmark_series(
     *,
     slices: int = 400,
     matrix: int = 512,
-    transfer_syntax: str = ExplicitVRLittleEndian,
+    transfer_syntax: str = UNCOMPRESSED,
     seed: int = 1,
     fractures: tuple[FractureSpec, ...] = (),
     workers: int | None = None,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from vfscreen.errors import ReasonCode
 from vfscreen.schema.names import DeformityType
 from vfscreen.synthesis.anatomy import FractureSpec
+from vfscreen.synthesis.dicom_writer import JPEG_2000, JPEG_LS, RLE, UNCOMPRESSED
 
 WEDGE, BICONCAVE, CRUSH = DeformityType.WEDGE, DeformityType.BICONCAVE, DeformityType.CRUSH
 
@@ -36,7 +36,7 @@ class SeriesPlan:
     pixel_mm: tuple[float, float] = (1.1, 1.1)
     slice_mm: float = 2.5
     sharp: bool = False
-    transfer_syntax: str = ExplicitVRLittleEndian
+    transfer_syntax: str = UNCOMPRESSED
     signed: bool = False
     reversed_numbers: bool = False
     descending: bool = False
@@ -79,7 +79,7 @@ def _soft_and_sharp(soft: SeriesPlan, **sharp: object) -> tuple[SeriesPlan, Seri
         "pixel_mm": soft.pixel_mm,
         "slice_mm": soft.slice_mm,
         "sharp": True,
-        "transfer_syntax": JPEGLSLossless,
+        "transfer_syntax": JPEG_LS,
         "reason": ReasonCode.NOT_BEST_SERIES,
         **sharp,
     }
@@ -128,7 +128,7 @@ CAST: tuple[PatientPlan, ...] = (
                 "C7",
                 "L1",
                 _soft_and_sharp(
-                    SeriesPlan(description="Chest soft 2.5", transfer_syntax=RLELossless, suffix=""),
+                    SeriesPlan(description="Chest soft 2.5", transfer_syntax=RLE, suffix=""),
                     description="Lung",
                     slice_mm=2.5,
                 ),
@@ -142,7 +142,7 @@ CAST: tuple[PatientPlan, ...] = (
                 (
                     _LOCALIZER,
                     *_soft_and_sharp(
-                        SeriesPlan(description="Chest soft 2.0", transfer_syntax=JPEGLSLossless, slice_mm=2.0),
+                        SeriesPlan(description="Chest soft 2.0", transfer_syntax=JPEG_LS, slice_mm=2.0),
                         description="Lung",
                         slice_mm=3.0,
                     ),
@@ -169,7 +169,7 @@ CAST: tuple[PatientPlan, ...] = (
                         description="Abdomen soft 2.5",
                         matrix=(360, 300),
                         pixel_mm=(1.05, 1.05),
-                        transfer_syntax=RLELossless,
+                        transfer_syntax=RLE,
                         signed=True,
                         descending=True,
                     ),
@@ -197,7 +197,7 @@ CAST: tuple[PatientPlan, ...] = (
                     SeriesPlan(
                         description="Abdomen soft 3.0",
                         slice_mm=3.0,
-                        transfer_syntax=JPEG2000Lossless,
+                        transfer_syntax=JPEG_2000,
                         reversed_numbers=True,
                     ),
                     SeriesPlan(description="Abdomen thick 7.5", slice_mm=7.5, reason=ReasonCode.SLICES_TOO_THICK),
@@ -255,7 +255,7 @@ CAST: tuple[PatientPlan, ...] = (
                         matrix=(288, 320),
                         pixel_mm=(0.625, 0.625),
                         slice_mm=1.25,
-                        transfer_syntax=JPEGLSLossless,
+                        transfer_syntax=JPEG_LS,
                     ),
                 ),
                 (FractureSpec("T11", WEDGE, 0.34), FractureSpec("T12", CRUSH, 0.44)),

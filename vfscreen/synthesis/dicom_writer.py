@@ -19,13 +19,21 @@ from pydicom.uid import (
     UID,
     CTImageStorage,
     ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
     MRImageStorage,
+    RLELossless,
     SecondaryCaptureImageStorage,
     XRayRadiationDoseSRStorage,
     generate_uid,
 )
 
 from vfscreen.geometry.volume import Volume
+
+UNCOMPRESSED, RLE, JPEG_LS, JPEG_2000 = (
+    str(uid) for uid in (ExplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless)
+)
+"""Transfer syntaxes that can be written, all lossless."""
 
 _UID_ROOT = "1.2.826.0.1.3680043.8.498."
 
@@ -81,7 +89,7 @@ class SeriesHeader:
     contrast: str | None = None
     slice_thickness_mm: float | None = None
     gantry_tilt_deg: float = 0.0
-    transfer_syntax: str = ExplicitVRLittleEndian
+    transfer_syntax: str = UNCOMPRESSED
     signed: bool = False
     reversed_numbers: bool = False
 
@@ -134,7 +142,7 @@ def write_secondary_capture(path: Path, header: SeriesHeader, grey: NDArray[np.u
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.ConversionType = "WSD"
     _pixel_module(ds, np.asarray(grey, dtype=np.uint8), 8, signed=False)
-    _save(ds, path, ExplicitVRLittleEndian)
+    _save(ds, path, UNCOMPRESSED)
 
 
 def write_dose_report(path: Path, header: SeriesHeader, dlp_mgy_cm: float) -> None:
@@ -153,7 +161,7 @@ def write_dose_report(path: Path, header: SeriesHeader, dlp_mgy_cm: float) -> No
     value.MeasurementUnitsCodeSequence = DicomSequence([_code("mGy.cm", "UCUM", "mGy.cm")])
     item.MeasuredValueSequence = DicomSequence([value])
     ds.ContentSequence = DicomSequence([item])
-    _save(ds, path, ExplicitVRLittleEndian)
+    _save(ds, path, UNCOMPRESSED)
 
 
 def _dataset(header: SeriesHeader, sop_class: UID, number: int) -> FileDataset:
@@ -235,7 +243,7 @@ def _pixel_module(ds: FileDataset, plane: NDArray[np.generic], bits: int, *, sig
 
 def _save(ds: FileDataset, path: Path, transfer_syntax: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if transfer_syntax != ExplicitVRLittleEndian:
+    if transfer_syntax != UNCOMPRESSED:
         ds.compress(UID(transfer_syntax), generate_instance_uid=False)
     ds.save_as(path, enforce_file_format=True)
 
