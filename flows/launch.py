@@ -172,6 +172,7 @@ def _start(model: Cluster, worker_attempts: int) -> SpecCluster:
             memory_limit=memory,
             processes=True,
             dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
             scheduler_kwargs=scheduler,
             resources=model.resources or None,
             env=worker_environment(model, threads),
@@ -179,7 +180,7 @@ def _start(model: Cluster, worker_attempts: int) -> SpecCluster:
     if isinstance(model, GpuNodeModel):
         spec = gpu_spec(model, gpu_devices(model))
         options = {**scheduler, "host": "127.0.0.1", "port": 0, "dashboard_address": "127.0.0.1:0"}
-        return SpecCluster(workers=spec, scheduler={"cls": Scheduler, "options": options})
+        return SpecCluster(workers=spec, scheduler={"cls": Scheduler, "options": options}, silence_logs=logging.ERROR)
     if isinstance(model, SlurmModel):
         jobqueue = require("dask_jobqueue", "dask-jobqueue")
         _require_reachable_server(model.kind)

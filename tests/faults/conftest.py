@@ -49,7 +49,7 @@ class SweepProcess:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(60)
 
-    def finish(self, timeout: float = 240) -> tuple[int, dict[str, Any]]:
+    def finish(self, timeout: float = 900) -> tuple[int, dict[str, Any]]:
         """Exit status and summary."""
         out, err = self.process.communicate(timeout=timeout)
         lines = [line for line in out.splitlines() if line.startswith("{")]
@@ -130,7 +130,7 @@ def undisturbed(tmp_path: Path) -> dict[str, list[tuple[Any, ...]]]:
     return content(other)
 
 
-def wait_for(condition: Callable[[], bool], process: SweepProcess, timeout: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], process: SweepProcess, timeout: float = 600) -> None:
     """Until `condition`, or the process ended, or the time is up (which fails the test)."""
     until = time.monotonic() + timeout
     while not condition() and process.process.poll() is None:

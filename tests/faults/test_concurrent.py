@@ -18,7 +18,7 @@ from vfscreen.lake.views import connect
 Start = Callable[..., SweepProcess]
 Content = dict[str, list[tuple[Any, ...]]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def check(lake: Lake, undisturbed: Content) -> None:

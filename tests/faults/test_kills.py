@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("VFSCREEN_TEST_KILLS", "3"))
 Start = Callable[..., SweepProcess]
 Content = dict[str, list[tuple[Any, ...]]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 60 * KILLS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200 + 300 * KILLS)]
 
 
 def test_killed_sweeps_resume_to_the_same_lake(lake: Lake, undisturbed: Content, start_sweep: Start) -> None:

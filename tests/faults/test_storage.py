@@ -19,7 +19,7 @@ __all__ = ["s3_server"]
 Start = Callable[..., SweepProcess]
 Content = dict[str, list[tuple[Any, ...]]]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_a_full_disk_stops_the_sweep_and_room_lets_it_finish(

@@ -6,15 +6,15 @@ Belongs here: the list of commands. Does not belong here: any command. Commands 
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
 
+from vfscreen.cli import demo, doctor, index, ledger, query, screen
 from vfscreen.cli.common import COMMANDS_GROUP, errors_as_messages
 
-MODULES = ("demo", "index", "ledger", "query", "screen", "doctor")
+COMMANDS = (demo, index, ledger, query, screen, doctor)
 
 
 def _print_version(value: bool) -> None:
@@ -44,13 +44,7 @@ def build_app() -> typer.Typer:
         Try `vfscreen demo`, then `vfscreen sweep ARCHIVE --lake LAKE`.
         """
 
-    for name in MODULES:
-        try:
-            module = importlib.import_module(f"vfscreen.cli.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"vfscreen.cli.{name}":
-                raise
-            continue
+    for module in COMMANDS:
         module.register(app)
     for point in sorted(entry_points(group=COMMANDS_GROUP), key=lambda p: p.name):
         point.load()(app)
