@@ -114,8 +114,8 @@ def show(name: str, r: dict[str, Any]) -> None:
     )
     flagged = [g for g in r["grades"] if max(g[1:]) > 0]
     print(
-        f"{name:16s} {r['matched']}/{r['read']} matched, missed {r['missed']}, extra {r['extra']}, beyond
-        {r['beyond']}, " f"truncated {r['truncated']}; levels {r['levels_right']}/{r['levels_compared']} "
+        f"{name:16s} {r['matched']}/{r['read']} matched, missed {r['missed']}, extra {r['extra']}, "
+        f"beyond {r['beyond']}, truncated {r['truncated']}; levels {r['levels_right']}/{r['levels_compared']} "
         f"(certain {r['levels_certain']}, of them wrong {r['levels_certain_wrong']}); {measured}; "
         f"[level, grade read raw, found raw, found] {flagged}; {r['seconds']:.1f} s"
     )

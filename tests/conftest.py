@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# a busy machine is no defect of the code under test
+settings.register_profile("vfscreen", deadline=None)
+settings.load_profile("vfscreen")
 
 
 @pytest.fixture(scope="session")

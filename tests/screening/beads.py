@@ -64,7 +64,8 @@ def make_patient(
     length = sum(max(h) for h in heights_mm) + disc_mm * len(heights_mm)
     z = np.linspace(0.0, -length, 200)
     t = z / length
-    curve = np.stack([10.0 + 6.0 * t**2, -20.0 + 30.0 * (t + 0.5) ** 2, z + 100.0], axis=1)
+    bend = (length / 210.0) ** 2  # the same curvature, and so the same heights, however short the column
+    curve = np.stack([10.0 + 6.0 * bend * t**2, -20.0 + 30.0 * bend * (t + 0.5) ** 2, z + 100.0], axis=1)
     centreline = Centreline.from_points(curve)
     points, s = [], disc_mm / 2
     for heights in heights_mm:

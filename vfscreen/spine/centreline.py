@@ -100,7 +100,10 @@ def _theil_sen(x: Float, y: Float) -> float:
 def _longest_run(points: Float, weight: Float) -> tuple[Float, Float]:
     if len(points) == 0:
         return points, weight
-    cuts = np.flatnonzero(np.diff(points[:, 2]) > GAP_MAX_MM) + 1
+    step = np.abs(np.diff(points, axis=0))
+    # a column leans by at most its own slope: a step sideways much larger than down leads onto another bone
+    sideways = np.hypot(step[:, 0], step[:, 1]) > STRAY_MM + 1.5 * step[:, 2]
+    cuts = np.flatnonzero((step[:, 2] > GAP_MAX_MM) | sideways) + 1
     runs = np.split(np.arange(len(points)), cuts)
     best = max(runs, key=lambda run: points[run[-1], 2] - points[run[0], 2])
     return points[best], weight[best]
