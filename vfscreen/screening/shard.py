@@ -9,6 +9,7 @@ Rows depend on the series, the models and the settings of the chain only: not on
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ def run_shard(
 @lru_cache(maxsize=2)
 def process_models(screening: ScreeningSettings, release: str = "default") -> ModelSet:
     """The models of a release, loaded once in this process."""
-    return load_models(release, screening=screening)
+    # what the cluster gave this process; OpenVINO would otherwise take every core, in each worker
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return load_models(release, threads=int(threads) if threads.isdecimal() else None, screening=screening)
 
 
 def _screen(readout: Readout, models: ModelSet, settings: Settings, lake: Lake) -> tuple[Row, list[Row]]:
