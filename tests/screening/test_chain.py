@@ -74,14 +74,16 @@ def test_gantry_tilt_kept_in_the_affine(tilt_deg: float) -> None:
 
 
 @NO_SHRINK
-@given(st.tuples(*[st.floats(-0.25, 0.25)] * 2, st.floats(-0.05, 0.05)), st.tuples(*[st.floats(-300, 300)] * 3))
+@given(st.tuples(*[st.floats(-0.2, 0.2)] * 2, st.floats(-0.03, 0.03)), st.tuples(*[st.floats(-300, 300)] * 3))
 def test_a_patient_lying_otherwise_has_the_same_findings(
     turn: tuple[float, float, float], shift: tuple[float, float, float]
 ) -> None:
     patient = FRACTURED.moved(Rotation.from_rotvec(turn), shift)
     result = screen_volume(render(patient, *affine_around(patient)), oracle_models(patient), SETTINGS)
     # a roll turns the sagittal plane out of the slab's: points 15 mm off the curve move sideways, heights do not
-    assert_points_found(result, patient, tolerance_mm=1.0)
+    assert_points_found(result, patient, tolerance_mm=1.5)
+    for vertebra, truth in zip(result.vertebrae, body_heights_mm(patient.keypoints), strict=True):
+        assert vertebra.heights_mm == pytest.approx(truth, abs=0.4)
     assert [v.genant_grade for v in result.vertebrae] == [0, 0, 2, 2, 0, 0]
 
 
