@@ -3,9 +3,10 @@
     python benchmarks/orientation.py CT [CT ...]        each a DICOM folder or a NIfTI file
 
 For each CT: the stack reversed, rows reversed, columns reversed, slices stored as sagittal and as coronal (the affine
-says so each time), and one anatomical mirror image (left and right exchanged, findings mirrored back). Prints, per
-copy, the vertebrae matched to those of the CT as it is, differences of level and grade, and the largest and 95th percentile
-distance of key points. Target: the same vertebrae, levels and grades, within 0.5 mm.
+says so each time), and one anatomical mirror image (left and right exchanged, findings mirrored back).
+
+Prints, per copy, the vertebrae matched to those of the CT as it is, differences of level and grade, and the largest and
+95th percentile distance of key points. Target: the same vertebrae, levels and grades, within 0.5 mm.
 """
 
 from __future__ import annotations

@@ -88,6 +88,7 @@ class ReasonCode(StrEnum):
     VERTEBRAE_NOT_FOUND = "vertebrae_not_found"
     # vertebrae
     TRUNCATED = "truncated"
+    LEVEL_NOT_GRADED = "level_not_graded"
     # the machinery
     OUT_OF_MEMORY = "out_of_memory"
     WORKER_DIED = "worker_died"
@@ -131,6 +132,7 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.SPINE_NOT_FOUND: "The locator saw no vertebral column.",
     ReasonCode.VERTEBRAE_NOT_FOUND: "A column was located but no vertebra detected on it.",
     ReasonCode.TRUNCATED: "The vertebra is cut by the edge of the volume and is not graded.",
+    ReasonCode.LEVEL_NOT_GRADED: "A cervical vertebra: measured, but Genant's grades are not of the neck.",
     ReasonCode.OUT_OF_MEMORY: "The worker ran out of memory on this series.",
     ReasonCode.WORKER_DIED: "The worker process died on this study each time it was tried.",
     ReasonCode.TIMED_OUT: "The series took longer than the limit of the settings.",

@@ -121,6 +121,8 @@ def test_the_json_has_the_keys_that_were_promised(result: ScreeningResult) -> No
         "level_probability",
         "level_certain",
         "truncated",
+        "reason_code",
+        "centre_lps_mm",
         "keypoints_lps_mm",
         "anterior_height_mm",
         "middle_height_mm",
@@ -142,4 +144,5 @@ def test_the_json_has_the_keys_that_were_promised(result: ScreeningResult) -> No
     ]
     assert tuple(document["vertebrae"][1]["keypoints_lps_mm"]) == KEYPOINTS
     cut = document["vertebrae"][0]
+    assert cut["reason_code"] == "truncated" and len(cut["centre_lps_mm"]) == 3
     assert cut["truncated"] and cut["anterior_height_mm"] is None and cut["keypoints_lps_mm"] is None

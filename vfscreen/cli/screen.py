@@ -114,6 +114,9 @@ def _print(document: dict[str, Any]) -> None:
             table.add_row(level, p_level, *["cut"] * 3, "", "", "", "")
             continue
         heights = [f"{v[f'{part}_height_mm']:.1f}" for part in ("anterior", "middle", "posterior")]
+        if v["genant_grade"] is None:
+            table.add_row(level, p_level, *heights, "", "not graded", "", "")
+            continue
         loss = f"{100 * v['height_loss_ratio_adjusted']:.1f} %"
         table.add_row(
             level,

@@ -212,7 +212,8 @@ def _table(draw: ImageDraw.ImageDraw, view: _View, vertebrae: Sequence[Vertebra]
         draw.line((x - 24, y_body, x - 6, y), fill=colour, width=1)
         draw.text((x, y - 17), _label(vertebra), font=font(16, bold=True), fill=colour)
         if vertebra.genant_grade is None:
-            draw.text((x + 62, y - 15), "cut by the edge of the volume: not graded", font=font(13), fill=CUT)
+            why = "cut by the edge of the volume" if vertebra.truncated else "neck"
+            draw.text((x + 62, y - 15), f"{why}: not graded", font=font(13), fill=CUT)
             continue
         draw.text((x + 62, y - 15), _finding(vertebra), font=font(13, vertebra.genant_grade > 0), fill=colour)
         draw.text((x + 62, y + 1), _measurements(vertebra), font=font(12), fill=TEXT)

@@ -21,6 +21,10 @@ LEVELS: tuple[str, ...] = (
 )
 """Every vertebra level that can be named, from the head down, T13 and L6 included."""
 
+GRADED_LEVELS: tuple[str, ...] = tuple(level for level in LEVELS if not level.startswith("C"))
+"""Levels that are graded. The grades of Genant et al. (JBMR 1993) are of thoracic and lumbar bodies; a cervical one is
+reported and measured, not graded."""
+
 SDI_LEVELS: tuple[str, ...] = (*(f"T{n}" for n in range(4, 13)), *(f"L{n}" for n in range(1, 5)))
 """T4-L4: the levels over which the spinal deformity index is summed."""
 

@@ -19,6 +19,7 @@ from vfscreen.morphometry.genant import genant_grade, raw_height_loss
 from vfscreen.morphometry.neighbours import expected_posterior_heights_mm
 from vfscreen.morphometry.probability import grade_probabilities, join_fracture_score, probability_of_any
 from vfscreen.morphometry.reference import adjusted_height_loss
+from vfscreen.schema.names import GRADED_LEVELS
 from vfscreen.screening.result import PatientSummary, Vertebra
 from vfscreen.screening.truncation import is_cut_short
 from vfscreen.settings import ScreeningSettings
@@ -52,10 +53,7 @@ def interpret(
         replace(f, truncated=f.truncated or (e is not None and is_cut_short(volume, f.keypoints_lps_mm, e)))
         for f, e in zip(column, _expected(column), strict=True)
     ]
-    vertebrae = tuple(
-        _truncated(f) if f.truncated else _graded(f, e, settings)
-        for f, e in zip(column, _expected(column), strict=True)
-    )
+    vertebrae = tuple(_judged(f, e, settings) for f, e in zip(column, _expected(column), strict=True))
     return vertebrae, summarise(vertebrae)
 
 
@@ -80,6 +78,14 @@ def _expected(column: Sequence[Found]) -> list[float | None]:
     return expected_posterior_heights_mm(
         [None if f.truncated else f.heights_mm for f in column], [f.vertebra_level for f in column]
     )
+
+
+def _judged(f: Found, expected_height_mm: float | None, settings: ScreeningSettings) -> Vertebra:
+    if f.truncated:
+        return _ungraded(f, ReasonCode.TRUNCATED)
+    if f.vertebra_level is not None and f.vertebra_level not in GRADED_LEVELS:
+        return _ungraded(f, ReasonCode.LEVEL_NOT_GRADED)
+    return _graded(f, expected_height_mm, settings)
 
 
 def _graded(f: Found, expected_height_mm: float | None, settings: ScreeningSettings) -> Vertebra:
@@ -112,19 +118,20 @@ def _graded(f: Found, expected_height_mm: float | None, settings: ScreeningSetti
     )
 
 
-def _truncated(f: Found) -> Vertebra:
-    """Where it is and that it is cut; nothing that would need the part outside the picture."""
+def _ungraded(f: Found, reason: ReasonCode) -> Vertebra:
+    """Where it is and why it has no grade. Of a truncated one nothing that would need the part outside the picture."""
+    whole = not f.truncated
     return Vertebra(
         vertebra_level=f.vertebra_level,
         level_probability=f.level_probability,
         level_certain=f.level_certain,
-        truncated=True,
+        truncated=f.truncated,
         detection_probability=f.detection_probability,
         centre_lps_mm=f.centre_lps_mm,
-        keypoints_lps_mm=None,
-        keypoint_sd_mm=None,
-        heights_mm=None,
-        height_sd_mm=None,
+        keypoints_lps_mm=f.keypoints_lps_mm if whole else None,
+        keypoint_sd_mm=f.keypoint_sd_mm if whole else None,
+        heights_mm=f.heights_mm if whole else None,
+        height_sd_mm=f.height_sd_mm if whole else None,
         height_loss_ratio_raw=None,
         height_loss_ratio_adjusted=None,
         genant_grade_raw=None,
@@ -134,5 +141,5 @@ def _truncated(f: Found) -> Vertebra:
         grade2_probability=None,
         grade3_probability=None,
         fracture_score=f.fracture_score,
-        reason=ReasonCode.TRUNCATED,
+        reason=reason,
     )

@@ -78,6 +78,8 @@ def _vertebra(v: Vertebra) -> Document:
         "level_probability": v.level_probability,
         "level_certain": v.level_certain,
         "truncated": v.truncated,
+        "reason_code": None if v.reason is None else v.reason.value,
+        "centre_lps_mm": _positions(v.centre_lps_mm[None])[0],
         "keypoints_lps_mm": None if points is None else dict(zip(KEYPOINTS, _positions(points), strict=True)),
         **{f"{part}_height_mm": height for part, height in zip(PARTS, heights, strict=True)},
         "height_loss_ratio_raw": v.height_loss_ratio_raw,
