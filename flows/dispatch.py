@@ -20,11 +20,13 @@ from distributed.scheduler import KilledWorker
 from prefect.states import get_state_exception
 from prefect_dask.task_runners import DaskTaskRunner, PrefectDaskFuture
 
+from flows.launch import RunningCluster
 from vfscreen.errors import SiteError
 from vfscreen.lake.plan import Shard
 
 _POLL_S = 1.0
 _GATHER_S = 60.0
+_REPLACE_S = 120.0  # a nanny needs less to start its worker again
 
 
 class Ending(Enum):
@@ -68,24 +70,26 @@ def _outcome(shard: Shard, future: PrefectDaskFuture[Any]) -> Outcome | None:
 
 
 class Dispatcher:
-    """Submits shards through a task runner whose cluster runs.
+    """Submits shards through a task runner that is connected to `cluster`.
 
-    worker_wait_s: with no worker at all for this long, SiteError is raised; a sweep never hangs silently.
+    With no worker at all for the cluster's `worker_wait_s`, SiteError is raised; a sweep never hangs silently.
     """
 
-    def __init__(self, runner: DaskTaskRunner, submit: Submit, worker_wait_s: float) -> None:
+    def __init__(self, cluster: RunningCluster, runner: DaskTaskRunner, submit: Submit) -> None:
+        self._cluster = cluster
         self._runner = runner
         self._submit = submit
-        self._worker_wait_s = worker_wait_s
+        self._seen = self._complete = time.monotonic()
         self._running: dict[PrefectDaskFuture[Any], Shard] = {}
 
-    def wait_for_workers(self, resources: dict[str, float]) -> None:
-        """Returns once a worker is there. SiteError without one in time, or where none declares `resources`."""
-        client = self._runner.client
+    def wait_for_workers(self) -> None:
+        """Returns once a worker is there. SiteError without one in time, or where none declares the resources a shard
+        takes: it would wait for ever."""
+        client, wait, resources = self._runner.client, self._cluster.model.worker_wait_s, self._cluster.model.resources
         try:
-            client.wait_for_workers(1, timeout=self._worker_wait_s)
+            client.wait_for_workers(1, timeout=wait)
         except TimeoutError as error:
-            raise SiteError(f"no Dask worker came within {self._worker_wait_s:.0f} s") from error
+            raise SiteError(f"no Dask worker came within {wait:.0f} s") from error
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if not any(all(w["resources"].get(k, 0) >= v for k, v in resources.items()) for w in workers):
             raise SiteError(f"no Dask worker declares the resources {resources} that the cluster file asks of a shard")
@@ -101,7 +105,7 @@ class Dispatcher:
         """
         waiting = iter(shards)
         woken = threading.Event()
-        workers_seen = time.monotonic()
+        self._seen = self._complete = time.monotonic()
         exhausted = False
         try:
             while True:
@@ -115,10 +119,8 @@ class Dispatcher:
                     future.wrapped_future.add_done_callback(lambda _: woken.set())
                 if not self._running:
                     return
-                if woken.wait(_POLL_S) or self.worker_count():
-                    workers_seen = time.monotonic()
-                elif time.monotonic() - workers_seen > self._worker_wait_s:
-                    raise SiteError(f"no Dask worker for {self._worker_wait_s:.0f} s; {len(self._running)} shards wait")
+                if not woken.wait(_POLL_S):
+                    self._look_after_workers()
                 woken.clear()
                 # Statuses are looked at anew each time: a finished future goes back to pending when the worker that
                 # held its result dies.
@@ -129,6 +131,19 @@ class Dispatcher:
                         yield outcome
         finally:
             self.cancel()
+
+    def _look_after_workers(self) -> None:
+        """Replaces workers that are gone for good. SiteError with none at all for too long."""
+        alive, now = self.worker_count(), time.monotonic()
+        if alive:
+            self._seen = now
+        if self._cluster.workers is None or alive >= self._cluster.workers:
+            self._complete = now
+        elif now - self._complete > _REPLACE_S:
+            self._cluster.replace_lost(alive)
+            self._complete = now
+        if now - self._seen > self._cluster.model.worker_wait_s:
+            raise SiteError(f"no Dask worker for {now - self._seen:.0f} s; {len(self._running)} shards wait")
 
     def cancel(self) -> None:
         """Forget what is in flight; what a worker is in the middle of ends there."""

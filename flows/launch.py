@@ -47,6 +47,9 @@ DASK_CONFIG: dict[str, Any] = {
     "distributed.worker.memory.terminate": 0.95,
     "distributed.worker.daemon": True,
     "distributed.comm.timeouts.connect": "60s",
+    # A worker that died is started again by its nanny; on a busy machine that takes longer than the 15 s after which a
+    # cluster gives its place up for good.
+    "distributed.deploy.lost-worker-timeout": "1h",
     "distributed.admin.tick.limit": "30s",  # a decoder may hold the GIL for seconds; no warning for that
 }
 
@@ -55,11 +58,20 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 @dataclass(frozen=True)
 class RunningCluster:
-    """Where shards go. `model` is what the cluster was started from; `cluster` None where it is not ours to stop."""
+    """Where shards go. `model` is what the cluster was started from; `cluster` None where it is not ours to stop.
+
+    workers: how many there should be; None where somebody else decides.
+    """
 
     address: str
     model: ClusterModel
     cluster: SpecCluster | None = None
+    workers: int | None = None
+
+    def replace_lost(self, alive: int) -> None:
+        """Start workers for those that are gone for good (killed while they started, say, so that no nanny is left)."""
+        if self.cluster is not None and self.workers is not None and alive < self.workers:
+            self.cluster.scale(len(self.cluster.worker_spec) + self.workers - alive)
 
 
 def worker_environment(model: ClusterModel, threads: int) -> dict[str, str]:
@@ -208,6 +220,7 @@ def open_cluster(model: Cluster, worker_attempts: int) -> Iterator[RunningCluste
     with dask.config.set(DASK_CONFIG):
         cluster = _start(model, worker_attempts)
         try:
-            yield RunningCluster(cluster.scheduler_address, model, cluster)
+            workers = len(cluster.worker_spec) if isinstance(model, LocalModel) else None
+            yield RunningCluster(cluster.scheduler_address, model, cluster, workers)
         finally:
             cluster.close(timeout=20)

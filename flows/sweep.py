@@ -212,8 +212,8 @@ def _screen(run: Sweep, model: Cluster, progress: SweepProgress) -> None:
                 with dask.annotate(resources=dict(model.resources)):
                     return runner.submit(screen_shard_task, parameters)
 
-            dispatcher = Dispatcher(runner, submit, model.worker_wait_s)
-            dispatcher.wait_for_workers(model.resources)
+            dispatcher = Dispatcher(cluster, runner, submit)
+            dispatcher.wait_for_workers()
             progress.shards(run.shards_planned)
             suspects = _first_round(run, dispatcher, progress)
             _isolate(run, dispatcher, suspects, progress)
