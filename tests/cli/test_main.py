@@ -49,7 +49,8 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys\n"
         "from vfscreen.cli.main import build_app\n"
         "build_app()\n"
-        "print([m for m in ('torch', 'prefect', 'distributed', 'openvino', 'SimpleITK', 'matplotlib') if m in sys.modules])"
+        "heavy = ('torch', 'prefect', 'distributed', 'openvino', 'SimpleITK', 'matplotlib')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
