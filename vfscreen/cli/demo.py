@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,7 +48,6 @@ def register(app: typer.Typer) -> None:
         """
         from rich.console import Console
 
-        from vfscreen.cli.query import print_result
         from vfscreen.cohort.queries import run_named, run_sql
         from vfscreen.lake.store import Lake
         from vfscreen.synthesis.demo_archive import write_demo_archive
@@ -68,7 +68,7 @@ def register(app: typer.Typer) -> None:
         lake = Lake.open(str(out / "lake"))
         console.print("\n[bold]Cohort[/bold] (vfscreen query cohort)")
         cohort = run_named(lake, "cohort")
-        print_result(cohort, console)
+        _print_cohort(console, cohort.rows())
         result = score(
             truth, run_sql(lake, "SELECT * FROM series").rows(), run_sql(lake, "SELECT * FROM vertebrae").rows()
         )
@@ -81,6 +81,29 @@ def register(app: typer.Typer) -> None:
         _print_flagged(console, lake, result, report)
         report.joinpath("truth-vs-found.json").write_text(json.dumps(_summary(result), indent=1), encoding="utf-8")
         console.print(f"\n{summary.seconds:.0f} s for the sweep. Everything is in {out}.")
+
+
+def _print_cohort(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One line a patient; all columns are in report/cohort.csv."""
+    from rich.table import Table
+
+    table = Table(
+        *("patient", "age", "sex", "exams", "graded", "max grade", "fractured", "SDI", "P(>= 2)"),
+        box=None,
+        header_style="bold",
+    )
+    for row in rows:
+        probability = row["grade2_probability"]
+        cells = [
+            (row["patient_pseudonym"] or "unknown")[:8],
+            *(row[name] for name in ("PatientAge_years", "PatientSex", "exam_count", "graded_vertebra_count")),
+            *(row[name] for name in ("max_genant_grade", "fractured_levels", "sdi")),
+            None if probability is None else f"{probability:.2f}",
+        ]
+        table.add_row(
+            *("" if cell is None else f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in cells)
+        )
+    console.print(table)
 
 
 def _print_accounting(console: Console, truth: DemoTruth, files: dict[str, int], result: Score) -> None:

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from vfscreen.cli.common import ExitStatus, missing_work, print_error
 from vfscreen.cohort.queries import Result, named_queries, run_named, run_sql
@@ -95,11 +97,20 @@ def _deliver(result: Result, format_: Format, out: Path | None) -> None:
 
 
 def print_result(result: Result, console: Console) -> None:
-    """A result as a table in the terminal, and how many rows it has."""
-    table = Table(*result.columns, box=None, header_style="bold")
-    for row in result.rows():
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
+    """A result in the terminal: a table, or one block a row where the columns do not fit side by side."""
+    names = list(result.columns)
+    rows = [[_cell(row[name]) for name in names] for row in result.rows()]
+    table = Table(*names, box=None, header_style="bold")
+    for cells in rows:
+        table.add_row(*cells)
+    if Measurement.get(console, console.options.update(max_width=10_000), table).maximum <= console.width:
+        console.print(table)
+    else:
+        width = max(len(name) for name in names)
+        for number, cells in enumerate(rows, start=1):
+            console.rule(f"row {number}", align="left", characters="-")
+            for name, cell in zip(names, cells, strict=True):
+                console.print(Text(f"{name:<{width}}  {cell}"))
     console.print(f"{result.row_count} row(s)")
 
 

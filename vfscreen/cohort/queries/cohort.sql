@@ -9,11 +9,18 @@ SELECT
 FROM patients AS p
 LEFT JOIN (
     SELECT
-        v.StudyInstanceUID, v.patient_pseudonym,
-        string_agg(DISTINCT coalesce(v.vertebra_level, '?'), ' ') AS fractured_levels,
-        count(DISTINCT coalesce(v.vertebra_level, v.SeriesInstanceUID || v.vertebra_index)) AS fractured_vertebra_count
-    FROM vertebrae AS v
-    WHERE v.genant_grade >= 1
+        StudyInstanceUID, patient_pseudonym,
+        string_agg(level, ' ' ORDER BY vertebra_index) AS fractured_levels,
+        count(*) AS fractured_vertebra_count
+    FROM (
+        -- a level seen on two series of the study counts once; unknown levels cannot be matched and count each
+        SELECT
+            StudyInstanceUID, patient_pseudonym, coalesce(vertebra_level, '?') AS level,
+            min(vertebra_index) AS vertebra_index
+        FROM vertebrae
+        WHERE genant_grade >= 1
+        GROUP BY StudyInstanceUID, patient_pseudonym, vertebra_level, CASE WHEN vertebra_level IS NULL THEN SeriesInstanceUID || vertebra_index END
+    )
     GROUP BY ALL
 ) AS f ON f.StudyInstanceUID = p.StudyInstanceUID AND f.patient_pseudonym IS NOT DISTINCT FROM p.patient_pseudonym
 ORDER BY p.grade2_probability DESC NULLS LAST, p.patient_key;
