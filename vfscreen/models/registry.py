@@ -7,6 +7,7 @@ Nothing here imports torch until models are loaded: the flow's process only need
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,9 @@ def release_name(release: str = "default", screening: ScreeningSettings | None =
     digest = hashlib.sha256()
     for kind, card in sorted(read_release(release).items()):
         fields = {"sha256", "preprocessing", "decode", "architecture", "hyperparameters", "labels"}
-        digest.update(kind.encode() + card.model_dump_json(include=fields).encode())
+        # canonical: the order of keys in a YAML file is nobody's result
+        content = json.dumps(card.model_dump(mode="json", include=fields), sort_keys=True)
+        digest.update(kind.encode() + content.encode())
     if screening is not None:
         digest.update(screening.model_dump_json().encode())
     stem = Path(release).stem

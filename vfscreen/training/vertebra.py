@@ -23,6 +23,7 @@ from vfscreen.spine.centreline import fit_centreline
 from vfscreen.training.slab_cases import save_case
 from vfscreen.training.vertebra_evaluate import Number, VolumeResult, evaluate_volume, sd_scale, summarise
 from vfscreen.training.vertebra_export import export_weights, numbers_json, record_metrics, record_sd_scale
+from vfscreen.training.vertebra_simulate import simulated_result
 from vfscreen.training.vertebra_sources import ReadSpine, label_maps, phantoms, readings
 from vfscreen.training.vertebra_train import TrainSettings, train
 
@@ -64,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_sources(evaluating, "--data")
     evaluating.add_argument("--card", type=Path, default=DEFAULT_CARD)
     evaluating.add_argument("--centreline", choices=["read", "located"], default="read")
+    evaluating.add_argument(
+        "--simulate", type=int, default=0, metavar="N", help="N windows of each spine with simulated fractures instead"
+    )
     evaluating.add_argument("--device", default="auto")
     evaluating.add_argument("--confidence-min", type=float, default=0.5)
     evaluating.add_argument("--json", type=Path)
@@ -138,6 +142,9 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     detector = load_vertebra_detector(parsed.card, parsed.device)
     results: list[VolumeResult] = []
     for spine in _spines(parsed):
+        if parsed.simulate:
+            results.append(simulated_result(spine.case(), detector, parsed.simulate))
+            continue
         centreline = spine.centreline if parsed.centreline == "read" else _located(spine, parsed.device)
         if centreline is None:
             print(f"{spine.name}: no spine was located", file=sys.stderr)
@@ -181,7 +188,8 @@ def _command(parsed: argparse.Namespace) -> str:
         words.append("--only " + " ".join(parsed.only))
     if parsed.exclude:
         words.append("--exclude " + " ".join(parsed.exclude))
-    return " ".join([*words, f"--centreline {parsed.centreline}"])
+    last = f"--simulate {parsed.simulate}" if parsed.simulate else f"--centreline {parsed.centreline}"
+    return " ".join([*words, last])
 
 
 def _print_table(name: str, numbers: Sequence[Number]) -> None:

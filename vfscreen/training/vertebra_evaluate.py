@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from vfscreen.geometry.curve import Centreline
 from vfscreen.geometry.volume import Volume
-from vfscreen.models.ports import VertebraDetector
+from vfscreen.models.ports import Detection, VertebraDetector
 from vfscreen.morphometry.genant import MODERATE_LOSS, genant_grade, raw_height_loss
 from vfscreen.morphometry.heights import body_heights_mm
 from vfscreen.spine.straighten import straighten
@@ -69,21 +70,8 @@ def evaluate_volume(
     slab = straighten(volume, centreline, detector.slab_spec)
     detections = [d for d in detector.detect(slab.hu) if d.score >= threshold]
     points = [slab.to_lps(d.keypoints) for d in detections]
+    matches, taken = match_detections(name, vertebrae, detections, points)
     centres = [p.mean(axis=0) for p in points]
-    taken: set[int] = set()
-    matches = []
-    for truth in vertebrae:
-        reach = 0.5 * float(truth.heights_mm.max())
-        distance = [
-            float(np.linalg.norm(c - truth.centre_lps_mm)) if i not in taken else np.inf for i, c in enumerate(centres)
-        ]
-        best = int(np.argmin(distance)) if distance else -1
-        if best < 0 or distance[best] > reach:
-            matches.append(Match(name, truth, None, None, None, None))
-            continue
-        taken.add(best)
-        found = detections[best]
-        matches.append(Match(name, truth, points[best], found.keypoint_sd_mm, found.fracture_score, found.level_scores))
     z = [float(v.centre_lps_mm[2]) for v in vertebrae]
     extra = tuple(
         d.score
@@ -91,6 +79,32 @@ def evaluate_volume(
         if i not in taken and min(z) < centres[i][2] < max(z) and bool(volume.contains(points[i]).all())
     )
     return VolumeResult(name, tuple(matches), extra)
+
+
+def match_detections(
+    name: str, vertebrae: Sequence[ReadVertebra], detections: Sequence[Detection], points: Sequence[Float]
+) -> tuple[list[Match], set[int]]:
+    """Each read vertebra with the nearest free detection within half its height; and which detections were taken.
+
+    points: each detection's (6, 3) key points in the frame of the readings, mm.
+    """
+    taken: set[int] = set()
+    matches = []
+    for truth in vertebrae:
+        reach = 0.5 * float(truth.heights_mm.max())
+        distance = {
+            i: float(np.linalg.norm(p.mean(axis=0) - truth.centre_lps_mm))
+            for i, p in enumerate(points)
+            if i not in taken
+        }
+        best = min(distance, key=lambda i: distance[i], default=-1)
+        if best < 0 or distance[best] > reach:
+            matches.append(Match(name, truth, None, None, None, None))
+            continue
+        taken.add(best)
+        found = detections[best]
+        matches.append(Match(name, truth, points[best], found.keypoint_sd_mm, found.fracture_score, found.level_scores))
+    return matches, taken
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,9 @@ def summarise(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> l
                 "sensitivity for grade >= 2 (raw)", (loss[deep] >= MODERATE_LOSS).astype(float), np.mean, ""
             ),
         ]
+    if deep.any() and not deep.all():
+        pairs = np.stack([loss, deep.astype(np.float64)], axis=1)
+        numbers.append(bootstrap_number("ROC AUC of the measured raw loss for true loss >= 0.25", pairs, _auc, ""))
     if (~deep).any():
         numbers.append(
             bootstrap_number(
@@ -175,6 +192,16 @@ def _heights(found: Sequence[Match]) -> tuple[Float, Float]:
     return predicted, np.array([m.truth.heights_mm for m in found])
 
 
+def _auc(pairs: Float) -> float:
+    """Area under the ROC curve of (n, 2) score and class (0, 1); nan where a bootstrap draw has one class only."""
+    scores, positive = pairs[:, 0], pairs[:, 1] > 0.5
+    if positive.all() or not positive.any():
+        return float("nan")
+    ranks = rankdata(scores)
+    wins = ranks[positive].sum() - positive.sum() * (positive.sum() + 1) / 2
+    return float(wins / (positive.sum() * (~positive).sum()))
+
+
 def bootstrap_number(name: str, values: object, statistic: Callable[[Float], object], unit: str) -> Number:
     """A statistic of values with its 95 % bootstrap interval (1000 draws, fixed seed)."""
     data = np.asarray(values, dtype=np.float64)
@@ -182,5 +209,5 @@ def bootstrap_number(name: str, values: object, statistic: Callable[[Float], obj
         return Number(name, float("nan"), unit, 0, None)
     rng = np.random.default_rng(0)
     draws = [float(np.asarray(statistic(data[rng.integers(len(data), size=len(data))]))) for _ in range(1000)]
-    low, high = np.percentile(draws, [2.5, 97.5])
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
     return Number(name, float(np.asarray(statistic(data))), unit, len(data), (float(low), float(high)))
