@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.s3_server import s3_server
+
+__all__ = ["s3_server"]  # one server for every test of the session: its ports cannot be shared
+
 # a busy machine is no defect of the code under test
 settings.register_profile("vfscreen", deadline=None)
 settings.load_profile("vfscreen")

@@ -11,12 +11,10 @@ import pytest
 
 from tests.faults.bead_archive import HERE, RELEASE, flip_bits, write_archive
 from tests.faults.conftest import SweepProcess
-from tests.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 from vfscreen.lake.ledger import ledger
 from vfscreen.lake.store import Lake
 from vfscreen.lake.views import connect
-
-__all__ = ["s3_server"]
 
 Start = Callable[..., SweepProcess]
 

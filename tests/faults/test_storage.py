@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,9 @@ import pytest
 
 from tests.faults.conftest import STUDIES, SweepProcess, content, put_studies
 from tests.lake.builders import RELEASE
-from tests.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 from vfscreen.lake.ledger import ledger
 from vfscreen.lake.store import Lake
-
-__all__ = ["s3_server"]
 
 Start = Callable[..., SweepProcess]
 Content = dict[str, list[tuple[Any, ...]]]
@@ -27,13 +26,9 @@ def test_a_full_disk_stops_the_sweep_and_room_lets_it_finish(
 ) -> None:
     lake = put_studies(Lake.create(full_disk / "lake"))
     ballast = full_disk / "ballast"
-    with ballast.open("wb") as file:
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
-            try:
-                file.write(b"\0" * 4096)
-                file.flush()
-            except OSError:
-                break
+            file.write(b"\0" * 4096)
     ballast.chmod(0o600)
     with ballast.open("r+b") as file:
         file.truncate(ballast.stat().st_size - 60_000)  # room for a few shards, not for all

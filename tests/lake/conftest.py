@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.s3_server import s3_server
 from vfscreen.lake.store import Lake
-
-__all__ = ["s3_server"]
 
 
 @pytest.fixture
