@@ -144,7 +144,8 @@ def _profiles(points: Float, fractured: bool, rng: np.random.Generator) -> tuple
     x = (_GRID_P - front) / max(back - front, 5.0)  # 0 at the anterior wall, 1 at the posterior
     height = float(_heights(points[None])[0].mean())
     wedge = np.clip(1 - x, 0, 1) ** rng.uniform(0.7, 1.8)
-    centre, width = rng.normal(0.5, 0.08), rng.uniform(0.22, 0.5)
+    # a biconcave endplate sags over most of its depth; a deep narrow slot is no fracture
+    centre, width = rng.normal(0.5, 0.06), rng.uniform(0.38, 0.55)
     bowl = np.clip(1 - ((x - centre) / width) ** 2, 0, 1) ** rng.uniform(0.5, 1.2)
     flat = np.ones_like(x)
     if fractured:
@@ -166,7 +167,7 @@ def _profiles(points: Float, fractured: bool, rng: np.random.Generator) -> tuple
         x * rng.uniform(4, 12, size=2)[:, None] + rng.uniform(0, 6, 2)[:, None]
     )
     if rng.random() < 0.15:  # a small local dent (Schmorl's node) in either endplate
-        dent = rng.uniform(1, 4) * np.exp(-0.5 * ((x - rng.uniform(0.25, 0.75)) / rng.uniform(0.06, 0.14)) ** 2)
+        dent = rng.uniform(1, 3) * np.exp(-0.5 * ((x - rng.uniform(0.25, 0.75)) / rng.uniform(0.06, 0.14)) ** 2)
         bumps[int(rng.integers(2))] += dent
     return total * superior_share + bumps[0], total * (1 - superior_share) + bumps[1]
 
