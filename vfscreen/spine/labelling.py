@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,19 +88,15 @@ def label_column(
     emission = _emission(np.asarray(level_scores, dtype=np.float64), wide_log_likelihood)
     gaps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
     sizes = _SIZES * patient_size_log_sd()
-    evidence, marginals, paths, scores = [], [], [], []
-    for size, z in zip(sizes, _SIZES, strict=True):
-        last = _last_term(sacrum_top_mm, size)
-        moves = [_transition(gap, size) for gap in gaps]
-        total, marginal = _forward_backward(emission, moves, last)
-        path, score = _viterbi(emission, moves, last)
-        evidence.append(total - 0.5 * z**2)
-        scores.append(score - 0.5 * z**2)
-        marginals.append(marginal)
-        paths.append(path)
-    weight = np.exp(np.asarray(evidence) - logsumexp(evidence))
-    posterior = np.einsum("s,snk->nk", weight, np.stack(marginals))
-    path = paths[int(np.argmax(scores))]
+    moves = _transitions(gaps, sizes)
+    last = _last_terms(sacrum_top_mm, sizes)
+    evidence, marginals = _forward_backward(emission, moves, last)
+    paths, scores = _viterbi(emission, moves, last)
+    size_log_prior = -0.5 * _SIZES**2
+    evidence = evidence + size_log_prior
+    weight = np.exp(evidence - logsumexp(evidence))
+    posterior = np.einsum("s,snk->nk", weight, marginals)
+    path = paths[int(np.argmax(scores + size_log_prior))]
     probabilities = np.clip(posterior[np.arange(n), path], 0.0, 1.0)
     levels = tuple(
         STATES[state] if p >= UNDECIDED_BELOW else None for state, p in zip(path, probabilities, strict=True)
@@ -158,57 +155,68 @@ def _floored(votes: Float) -> Float:
     return np.asarray(np.log((1.0 - EVIDENCE_FLOOR) * p + EVIDENCE_FLOOR / votes.shape[1]))
 
 
-def _transition(gap_mm: float, log_size: float) -> Float:
-    """(len(STATES), len(STATES)) log probability of a step, times the density of its distance."""
+@cache
+def _step_arrays() -> tuple[Float, Float, Float]:
+    """Of N ways down: log prior (N,), log distance (N,), and the pair of states each joins, (N, K * K) 0 or 1."""
     every = steps()
-    deviation = (np.log(max(gap_mm, 1.0)) - np.log([s.distance_mm for s in every]) - log_size) / GAP_LOG_SD
-    density = np.logaddexp(-0.5 * deviation**2 - np.log(GAP_LOG_SD * np.sqrt(2 * np.pi)), np.log(_GAP_OUTLIER))
-    table = np.full((len(STATES), len(STATES)), -np.inf)
-    for step, term in zip(every, density, strict=True):
-        table[step.upper, step.lower] = np.logaddexp(table[step.upper, step.lower], step.log_prior + term)
-    return table
+    belongs = np.zeros((len(every), len(STATES) ** 2))
+    belongs[np.arange(len(every)), [s.upper * len(STATES) + s.lower for s in every]] = 1.0
+    return np.array([s.log_prior for s in every]), np.log([s.distance_mm for s in every]), belongs
 
 
-def _last_term(sacrum_top_mm: float | None, log_size: float) -> Float:
-    """(len(STATES),) how well a sacrum that begins so far below the lowest vertebra fits its level."""
-    term = np.zeros(len(STATES))
+def _transitions(gaps_mm: Float, log_sizes: Float) -> Float:
+    """(sizes, gaps, K, K) log probability of a step between states, times the density of its distance."""
+    log_prior, log_distance, belongs = _step_arrays()
+    seen = np.log(np.maximum(gaps_mm, 1.0))
+    deviation = (seen[None, :, None] - log_distance - log_sizes[:, None, None]) / GAP_LOG_SD
+    density = np.exp(-0.5 * deviation**2) / (GAP_LOG_SD * np.sqrt(2 * np.pi)) + _GAP_OUTLIER
+    with np.errstate(divide="ignore"):  # steps that do not exist
+        table = np.log((np.exp(log_prior) * density) @ belongs)
+    return np.asarray(table.reshape(len(log_sizes), len(gaps_mm), len(STATES), len(STATES)))
+
+
+def _last_terms(sacrum_top_mm: float | None, log_sizes: Float) -> Float:
+    """(sizes, K) how well a sacrum that begins so far below the lowest vertebra fits its level."""
+    terms = np.zeros((len(log_sizes), len(STATES)))
     if sacrum_top_mm is None:
-        return term
-    expected = sacrum_top_distance_mm()[:SACRUM] * np.exp(log_size)
+        return terms
+    expected = sacrum_top_distance_mm()[:SACRUM] * np.exp(log_sizes)[:, None]
     sd = SACRUM_TOP_SD_MM + GAP_LOG_SD * expected
     # the L5 -> sacrum distance holds for an L6, or a last L4, too; those columns are the rare ones
-    term[:SACRUM] = np.logaddexp(-0.5 * ((sacrum_top_mm - expected) / sd) ** 2, np.log(EVIDENCE_FLOOR))
-    return term
+    terms[:, :SACRUM] = np.logaddexp(-0.5 * ((sacrum_top_mm - expected) / sd) ** 2, np.log(EVIDENCE_FLOOR))
+    return terms
 
 
-def _forward_backward(emission: Float, moves: Sequence[Float], last: Float) -> tuple[float, Float]:
-    n = len(emission)
-    forward = np.empty_like(emission)
-    backward = np.empty_like(emission)
-    forward[0] = first_level_log_prior() + emission[0]
+def _forward_backward(emission: Float, moves: Float, last: Float) -> tuple[Float, Float]:
+    """emission (n, K), moves (sizes, n - 1, K, K), last (sizes, K) -> evidence (sizes,), marginals (sizes, n, K)."""
+    n, states = emission.shape
+    forward = np.empty((len(moves), n, states))
+    backward = np.empty_like(forward)
+    forward[:, 0] = first_level_log_prior() + emission[0]
     for i in range(1, n):
-        forward[i] = emission[i] + logsumexp(forward[i - 1][:, None] + moves[i - 1], axis=0)
-    backward[-1] = last
+        forward[:, i] = emission[i] + logsumexp(forward[:, i - 1, :, None] + moves[:, i - 1], axis=1)
+    backward[:, -1] = last
     for i in range(n - 2, -1, -1):
-        backward[i] = logsumexp(moves[i] + (emission[i + 1] + backward[i + 1])[None, :], axis=1)
-    total = float(logsumexp(forward[-1] + last))
-    return total, np.asarray(np.exp(forward + backward - total))
+        backward[:, i] = logsumexp(moves[:, i] + (emission[i + 1] + backward[:, i + 1])[:, None, :], axis=2)
+    total = np.asarray(logsumexp(forward[:, -1] + last, axis=1))
+    return total, np.asarray(np.exp(forward + backward - total[:, None, None]))
 
 
-def _viterbi(emission: Float, moves: Sequence[Float], last: Float) -> tuple[NDArray[np.intp], float]:
-    n = len(emission)
-    best = first_level_log_prior() + emission[0]
-    origin = np.zeros(emission.shape, dtype=np.intp)
+def _viterbi(emission: Float, moves: Float, last: Float) -> tuple[NDArray[np.intp], Float]:
+    """Arguments as _forward_backward -> best paths (sizes, n) and their log probabilities (sizes,)."""
+    sizes, n = np.arange(len(moves)), len(emission)
+    best = np.broadcast_to(first_level_log_prior() + emission[0], last.shape)
+    origin = np.zeros((len(moves), n, emission.shape[1]), dtype=np.intp)
     for i in range(1, n):
-        options = best[:, None] + moves[i - 1]
-        origin[i] = options.argmax(axis=0)
-        best = emission[i] + options.max(axis=0)
+        options = best[:, :, None] + moves[:, i - 1]
+        origin[:, i] = options.argmax(axis=1)
+        best = emission[i] + options.max(axis=1)
     best = best + last
-    path = np.zeros(n, dtype=np.intp)
-    path[-1] = int(best.argmax())
+    paths = np.zeros((len(moves), n), dtype=np.intp)
+    paths[:, -1] = best.argmax(axis=1)
     for i in range(n - 1, 0, -1):
-        path[i - 1] = origin[i, path[i]]
-    return path, float(best.max())
+        paths[:, i - 1] = origin[sizes, i, paths[:, i]]
+    return paths, best.max(axis=1)
 
 
 def _landmarks(levels: Sequence[str | None], wide: Float | None, sacrum_top_mm: float | None) -> tuple[str, ...]:
