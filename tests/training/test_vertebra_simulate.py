@@ -37,7 +37,7 @@ class Oracle:
 
 
 def test_the_truth_scores_perfectly_and_there_are_fractures_to_score() -> None:
-    numbers = {n.name: n for n in summarise([simulated_result(CASE, Oracle(), 6)])}
+    numbers = {n.name: n for n in summarise([simulated_result(CASE, Oracle(), 16)])}
     assert numbers["recall"].value == 1.0
     assert numbers["height loss where true loss >= 0.25, bias"].n >= 3
     assert abs(numbers["height loss where true loss >= 0.25, bias"].value) < 1e-6
