@@ -48,13 +48,22 @@ class GridLocator:
         self._parameters = parameters
 
     def locate(self, volume: Volume) -> LocatedColumn:
-        """See `Locator.locate`. Positions are `STRIDE * CELL_MM` apart along z."""
+        """See `Locator.locate`. Positions are `STRIDE * CELL_MM` apart along z.
+
+        The network sees the grid and its mirror image (left and right exchanged) and what it says of the two is
+        averaged, so that a mirrored patient has a mirrored column.
+        """
         grid = to_low_resolution(volume)
         if grid.image.size == 0:
             return _empty()
-        pad = [(0, -n % PADDING) for n in grid.image.shape]
-        outputs = self._backend.run(np.pad(grid.image, pad)[None, None])
-        located = read_outputs(outputs, grid, self._parameters)
+        pad = [(0, 0), (0, 0), *((0, -n % PADDING) for n in grid.image.shape)]
+        both = np.stack([grid.image, grid.image[:, :, ::-1]])[:, None]
+        outputs = self._backend.run(np.pad(both, pad))
+        width = grid.image.shape[2]
+        heat = outputs["heat"][..., :width]
+        averaged = {name: values.mean(axis=0, keepdims=True) for name, values in outputs.items() if name != "heat"}
+        averaged["heat"] = (heat[:1] + heat[1:, ..., ::-1]) / 2.0
+        located = read_outputs(averaged, grid, self._parameters)
         inside = volume.contains(located.points_lps_mm)
         levels = located.level_log_likelihood
         return LocatedColumn(

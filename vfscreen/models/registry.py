@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
+METHOD_VERSION = 1
+"""Of everything between the pixels and the numbers that is code, not weights: raised by whoever changes a result (the
+coarse grid, straightening, decoding, labelling, morphometry), so that old and new rows are told apart."""
+
 KINDS = ("locator", "vertebra")
 """What a release must hold, one card each."""
 
@@ -60,10 +64,10 @@ def read_release(release: str = "default") -> dict[str, WeightCard]:
 def release_name(release: str = "default", screening: ScreeningSettings | None = None) -> str:
     """Name with a content hash, for example `default-1f0c2a9b`; it goes into every row.
 
-    The hash covers the weights, all that their cards say about reading them, and, where given, the settings of the
-    screening chain, since those change results too. Cheap: reads the cards, not the weights.
+    The hash covers the weights, all that their cards say about reading them, METHOD_VERSION and, where given, the
+    settings of the screening chain, since those change results too. Cheap: reads the cards, not the weights.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"method {METHOD_VERSION}".encode())
     for kind, card in sorted(read_release(release).items()):
         fields = {"sha256", "preprocessing", "decode", "architecture", "hyperparameters", "labels"}
         # canonical: the order of keys in a YAML file is nobody's result
