@@ -10,7 +10,7 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test test-fast lint types check docs clean
+.PHONY: setup demo test test-all lint types check docs clean
 
 setup: $(VENV)/.installed
 
@@ -31,10 +31,10 @@ demo: setup
 	$(BIN)/vfscreen demo --out $(DEMO)
 
 test: setup
-	$(BIN)/python -m pytest
-
-test-fast: setup
 	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: setup
+	$(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff check .
@@ -43,7 +43,7 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-check: lint types test
+check: lint types test-all
 
 docs: setup
 	$(BIN)/python -m vfscreen.schema.dictionary
