@@ -29,7 +29,7 @@ def land_all(archive: str, lake_url: str, shard: Shard, settings: Settings, run_
 
 def land_slowly(archive: str, lake_url: str, shard: Shard, settings: Settings, run_id: str) -> None:
     """`land_all` after a time that gives a test something to interrupt."""
-    time.sleep(0.3)
+    time.sleep(1.0)
     land_all(archive, lake_url, shard, settings, run_id)
 
 
