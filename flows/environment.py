@@ -12,6 +12,8 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.lifeline import ended_with_this_process
+
 PREFECT_DEFAULTS = {
     # A first start migrates the database: 21-24 s were measured, above Prefect's own limit of 20 s.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
@@ -43,6 +45,7 @@ def prefect_server() -> Iterator[str]:
     Inside the context every flow and, through the settings that travel with a task, every worker talks to that server;
     left alone, each worker process would start an embedded one of its own (10 s of both cores each). Two sweeps that
     start at once on a machine that never ran Prefect would both create its database; the lock lets one of them do it.
+    The embedded server ends with this process, also where that is killed.
     Raises what Prefect raises when no server can be reached.
     """
     from prefect.client.orchestration import get_client
@@ -50,7 +53,7 @@ def prefect_server() -> Iterator[str]:
 
     home = Path(get_current_settings().home).expanduser()
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "vfscreen-server-start.lock").open("w") as lock:
+    with ended_with_this_process(), (home / "vfscreen-server-start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by a kill
         with get_client(sync_client=True) as client:
             client.hello().raise_for_status()
