@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
@@ -148,7 +147,13 @@ def _work(archive: str, lake: str, release: str, threads: int, key_file: str) ->
     seconds = time.perf_counter() - started
     if summary.screened_count != len(shard.studies):
         raise SystemExit(f"only {summary.screened_count} of {len(shard.studies)} CTs were screened")
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, summary.vertebra_count
+    return seconds, _peak_bytes(), summary.vertebra_count
+
+
+def _peak_bytes() -> int:
+    """Largest resident set of this process. Not ru_maxrss: a new process starts with its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 def _timed(work: Callable[[], None]) -> float:
