@@ -26,6 +26,7 @@ from vfscreen.settings import ScreeningSettings
 from vfscreen.spine.centreline import fit_centreline, refit_through
 from vfscreen.spine.labelling import LabelledColumn, label_column, sacrum_top_s_mm, wide_view_at
 from vfscreen.spine.straighten import StraightenedSlab, straighten
+from vfscreen.spine.symmetry import mirror_planes
 
 Float = NDArray[np.float64]
 
@@ -65,8 +66,11 @@ def screen_volume(
             f"No vertebra on a centreline of {centreline.length_mm:.0f} mm.",
         )
     column = _label(slab, detections, located)
+    centres = np.stack([d.centre for d in detections])
+    left_mm = mirror_planes(volume, slab.centreline, slab.to_curve(centres))
+    checkpoint()
     found = [
-        _measure(volume, slab, detection, column, i, settings)
+        _measure(volume, slab, detection, column, float(left_mm[i]), i, settings)
         for i, detection in enumerate(detections)
         if column.levels[i] != "S"  # a sacrum that looked like a vertebra is none
     ]
@@ -115,11 +119,13 @@ def _measure(
     slab: StraightenedSlab,
     detection: Detection,
     column: LabelledColumn,
+    left_mm: float,
     index: int,
     settings: ScreeningSettings,
 ) -> Found:
-    """A detection in patient coordinates. Key points lie on the slab's middle plane."""
-    keypoints = slab.to_lps(detection.keypoints)
+    """A detection in patient coordinates. Key points are read on the slab's middle plane and lie on the vertebra's
+    own mid-sagittal plane beside it."""
+    keypoints = slab.to_lps(detection.keypoints, left_mm)
     level, probability = column.levels[index], float(column.probabilities[index])
     return Found(
         vertebra_level=level,
@@ -128,7 +134,7 @@ def _measure(
         and bool(column.landmarks)
         and probability >= settings.level_certain_probability,
         detection_probability=float(detection.score),
-        centre_lps_mm=slab.to_lps(detection.centre),
+        centre_lps_mm=slab.to_lps(detection.centre, left_mm),
         keypoints_lps_mm=keypoints,
         keypoint_sd_mm=np.sqrt(np.mean(np.square(detection.keypoint_sd_mm), axis=1)),
         heights_mm=body_heights_mm(keypoints),

@@ -50,11 +50,15 @@ class StraightenedSlab:
     centreline: Centreline
     spec: SlabSpec
 
+    def to_curve(self, row_column: Float) -> Float:
+        """(..., 2) pixel coordinates (row, column) -> (..., 2) curve coordinates s and p in mm."""
+        origin = np.array([self.spec.margin_mm, self.spec.anterior_mm])
+        return np.asarray(np.asarray(row_column) * self.spec.pixel_mm - origin, dtype=np.float64)
+
     def to_lps(self, row_column: Float, offset_mm: float = 0.0) -> Float:
         """(..., 2) pixel coordinates (row, column) -> (..., 3) LPS mm, on the plane `offset_mm` to the left."""
-        rc = np.asarray(row_column, dtype=np.float64)
-        s = rc[..., 0] * self.spec.pixel_mm - self.spec.margin_mm
-        p = rc[..., 1] * self.spec.pixel_mm - self.spec.anterior_mm
+        sp = self.to_curve(row_column)
+        s, p = sp[..., 0], sp[..., 1]
         return self.centreline.to_lps(np.stack([s, p, np.full_like(s, offset_mm)], axis=-1))
 
     def from_lps(self, lps_mm: Float) -> Float:
