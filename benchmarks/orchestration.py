@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from vfscreen.lake import paths
-from vfscreen.lake.manifest import files_of_series
 from vfscreen.lake.plan import Shard, iter_shards
 from vfscreen.lake.store import Lake
 from vfscreen.lake.tables import encode
 from vfscreen.schema.tables import FILES, MANIFEST
 from vfscreen.screening.isolation import manifest_rows
 from vfscreen.screening.rows import left_out_series_row
+from vfscreen.screening.series_files import SeriesFiles
 from vfscreen.settings import Settings
 
 RELEASE = "no-op-00000000"
@@ -42,8 +42,8 @@ def no_op_shard(archive: str, lake_url: str, shard: Shard, settings: Settings, r
         return
     manifest = manifest_rows(lake, shard)
     selected = [(row["StudyInstanceUID"], row["SeriesInstanceUID"]) for row in manifest if row["selected"]]
-    files = {key: found for s in selected for key, found in files_of_series(lake, [s]).items()}
-    assert all(files.values()), "every selected series has its files"
+    files = SeriesFiles(lake, selected)
+    assert all(files[key] for key in selected), "every selected series has its files"
     rows = [
         {**left_out_series_row(row), **({"state": "screened", "vertebra_count": 0} if row["selected"] else {})}
         for row in manifest

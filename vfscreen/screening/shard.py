@@ -19,7 +19,6 @@ from typing import Any
 from vfscreen.errors import Failed, ReasonCode, Stage, State
 from vfscreen.geometry.volume import Volume
 from vfscreen.ingest.decode import read_volume
-from vfscreen.lake.manifest import files_of_series
 from vfscreen.lake.plan import Shard
 from vfscreen.lake.store import Lake
 from vfscreen.models.ports import ModelSet
@@ -30,6 +29,7 @@ from vfscreen.screening.isolation import manifest_rows
 from vfscreen.screening.reading import Readout, as_item_error, read_ahead
 from vfscreen.screening.result import ScreeningResult
 from vfscreen.screening.rows import ended_series_row, left_out_series_row, screened_rows
+from vfscreen.screening.series_files import SeriesFiles
 from vfscreen.settings import OverlaySettings, ScreeningSettings, Settings
 
 Row = dict[str, Any]
@@ -71,11 +71,12 @@ def run_shard(
     series_rows = [left_out_series_row(row) for row in manifest if not row["selected"]]
     vertebra_rows: list[Row] = []
 
-    def read(row: Row) -> Volume:
-        key = (row["StudyInstanceUID"], row["SeriesInstanceUID"])
-        return read_volume(archive, files_of_series(lake, [key])[key])
-
     selected = [row for row in manifest if row["selected"]]
+    files = SeriesFiles(lake, [_key(row) for row in selected])
+
+    def read(row: Row) -> Volume:
+        return read_volume(archive, files[_key(row)])
+
     sweep = settings.sweep
     for readout in read_ahead(selected, read, sweep.prefetch_series, sweep.series_timeout_s):
         series_row, vertebrae = _screen(readout, models, settings, lake)
@@ -152,6 +153,10 @@ def _title(row: Row, release: str) -> str:
     pseudonym = row["patient_pseudonym"]
     patient = "patient unknown" if pseudonym is None else f"patient {pseudonym[:12]}"
     return f"{patient}   series {overlay_path(row, release)[-28:-16]}   {release}"
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row["StudyInstanceUID"], row["SeriesInstanceUID"]
 
 
 def _summary(receipt: Row, already_done: bool = False) -> ShardSummary:
