@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 EVERYWHERE = {"vfscreen", "vfscreen.errors", "vfscreen.settings"}
 FOUNDATION = {"vfscreen.schema", "vfscreen.geometry"}
-MEASURING = FOUNDATION | {"vfscreen.morphometry", "vfscreen.spine"}
+MEASURING = FOUNDATION | {"vfscreen.morphometry", "vfscreen.density", "vfscreen.spine"}
 ADAPTORS = {"vfscreen.models", "vfscreen.ingest", "vfscreen.lake"}
 PRODUCT = MEASURING | ADAPTORS | {"vfscreen.screening", "vfscreen.report", "vfscreen.cohort"}
 SIDE_BRANCHES = {"vfscreen.training", "vfscreen.synthesis"}
@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "vfscreen.schema": {"vfscreen.schema"},
     "vfscreen.geometry": {"vfscreen.geometry", "vfscreen.schema"},
     "vfscreen.morphometry": FOUNDATION | {"vfscreen.morphometry"},
+    "vfscreen.density": FOUNDATION | {"vfscreen.density"},
     "vfscreen.spine": FOUNDATION | {"vfscreen.spine"},
     "vfscreen.models": MEASURING | {"vfscreen.models"},
     "vfscreen.ingest": MEASURING | {"vfscreen.ingest"},

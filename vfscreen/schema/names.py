@@ -1,4 +1,4 @@
-"""Closed vocabularies: vertebra levels, key points, deformity types. No logic beyond their order."""
+"""Closed vocabularies: levels, key points, deformity types, words of density. No logic beyond their order."""
 
 from __future__ import annotations
 
@@ -36,3 +36,53 @@ class DeformityType(StrEnum):
     WEDGE = "wedge"
     BICONCAVE = "biconcave"
     CRUSH = "crush"
+
+
+class DensityReason(StrEnum):
+    """Why a vertebra's trabecular attenuation may not be relied on, or why there is none. Closed list."""
+
+    TRUNCATED = "truncated"  # cut by the edge of the volume: nothing measured
+    TOO_SMALL = "too_small"  # no room for a region clear of cortex and endplates, or too few voxels in it
+    FRACTURED = "fractured"
+    SCLEROTIC = "sclerotic"  # far denser than the patient's other vertebrae
+    METAL = "metal"  # metal or cement in the body or beside it
+    NOT_BONE = "not_bone"  # values that no spongy bone has: gas, fluid, a point that is off the body
+    THICK_SLICES = "thick_slices"
+    LEVEL_UNKNOWN = "level_unknown"
+    KVP_MISSING = "kvp_missing"  # the raw value stands, the corrected one cannot be had
+    KVP_UNKNOWN = "kvp_unknown"  # a tube voltage outside the correction table
+    CONTRAST_UNKNOWN = "contrast_unknown"  # the phase could not be told from the pixels
+    KERNEL_UNKNOWN = "kernel_unknown"  # only where the settings ask for a kernel correction
+
+
+class ContrastPhase(StrEnum):
+    """What the pixels show of intravenous contrast."""
+
+    NON_CONTRAST = "non_contrast"
+    ARTERIAL = "arterial"
+    PORTAL_VENOUS = "portal_venous"
+    DELAYED = "delayed"
+
+
+class DensityCategory(StrEnum):
+    """The patient's reference attenuation against the site's thresholds. Screening support: never rules out low BMD."""
+
+    NORMAL = "normal"
+    LOW = "low"
+    OSTEOPOROSIS_RANGE = "osteoporosis_range"
+
+
+class CalibrationKind(StrEnum):
+    """How HU became mg/cm3."""
+
+    NONE = "none"
+    INTERNAL = "internal"  # the patient's own air, fat, muscle and blood
+    SCANNER_CURVE = "scanner_curve"  # from the site's settings
+
+
+class FocalLesion(StrEnum):
+    """A vertebra that stands out from the patient's own: for review, never a diagnosis."""
+
+    NONE = "none"
+    LYTIC = "lytic"
+    SCLEROTIC = "sclerotic"

@@ -10,7 +10,16 @@ import pyarrow as pa
 
 from vfscreen.errors import FileState, ReasonCode, Stage, State
 from vfscreen.schema.columns import Column, Table
-from vfscreen.schema.names import KEYPOINTS, LEVELS, DeformityType
+from vfscreen.schema.names import (
+    KEYPOINTS,
+    LEVELS,
+    CalibrationKind,
+    ContrastPhase,
+    DeformityType,
+    DensityCategory,
+    DensityReason,
+    FocalLesion,
+)
 
 _STR = pa.string()
 _F8 = pa.float64()
@@ -199,6 +208,38 @@ SERIES = Table(
         Column("sdi_levels_assessed", pa.list_(_STR), "Levels that went into the SDI."),
         Column("patient_fracture_probability", _F8, "P(at least one vertebra of grade >= 1).", minimum=0, maximum=1),
         Column("patient_grade2_probability", _F8, "P(at least one vertebra of grade >= 2).", minimum=0, maximum=1),
+        Column(
+            "contrast_phase",
+            _STR,
+            "Intravenous contrast as the pixels show it; null where no vessel or kidney was seen.",
+            values=tuple(p.value for p in ContrastPhase),
+        ),
+        Column("contrast_phase_probability", _F8, "Probability of that phase.", minimum=0, maximum=1),
+        Column(
+            "contrast_header_disagrees",
+            _BOOL,
+            "Whether ContrastBolusAgent says otherwise than the pixels (an agent without enhancement, enhancement "
+            "without an agent); null where the pixels cannot tell.",
+        ),
+        Column(
+            "density_reference_hu",
+            _F8,
+            "Raw trabecular attenuation of L1, else the mean of the declared fall-back levels; null where none is "
+            "soundly measured.",
+        ),
+        Column(
+            "density_reference_hu_corrected",
+            _F8,
+            "The same, corrected; null where a correction that is needed is unknown.",
+        ),
+        Column("density_reference_levels", pa.list_(_STR), "['L1'], or the fall-back levels; empty where none."),
+        Column(
+            "density_category",
+            _STR,
+            "Corrected reference against the site's thresholds; null without one. Cannot rule out low BMD.",
+            values=tuple(c.value for c in DensityCategory),
+        ),
+        Column("calibration_kind", _STR, "How HU became mg/cm3.", values=tuple(k.value for k in CalibrationKind)),
         Column("overlay_path", _STR, "Overlay picture inside the lake; null where none was drawn."),
         Column("seconds_read", _F8, "Reading and decoding time.", minimum=0),
         Column("seconds_inference", _F8, "Time in the screening chain.", minimum=0),
@@ -251,6 +292,37 @@ VERTEBRAE = Table(
         Column("grade2_probability", _F8, "P(grade >= 2).", minimum=0, maximum=1),
         Column("grade3_probability", _F8, "P(grade >= 3).", minimum=0, maximum=1),
         Column("fracture_score", _F4, "The network's own fracture score, uncalibrated.", minimum=0, maximum=1),
+        Column("trabecular_hu_mean", _F8, "Mean HU of the trabecular region, raw, as measured."),
+        Column("trabecular_hu_median", _F8, "Median HU of the region."),
+        Column("trabecular_hu_sd", _F8, "Standard deviation of the region's voxels, HU: texture and noise.", minimum=0),
+        Column("trabecular_volume_mm3", _F8, "Volume of the region.", minimum=0),
+        Column(
+            "density_valid",
+            _BOOL,
+            "Whether the value may be relied on: no reason against it. Null where no region was measured.",
+        ),
+        Column(
+            "density_reasons",
+            pa.list_(_STR),
+            "Why not; empty where nothing speaks against it.",
+            values=tuple(r.value for r in DensityReason),
+        ),
+        Column("kvp_correction_hu", _F8, "What to add for the tube voltage; null where unknown."),
+        Column("contrast_correction_hu", _F8, "What to add for intravenous contrast; null where unknown."),
+        Column("kernel_correction_hu", _F8, "What to add for the kernel; null where unknown."),
+        Column(
+            "trabecular_hu_corrected",
+            _F8,
+            "Mean with the corrections added; null where one that is needed is unknown.",
+        ),
+        Column("bmd_mg_cm3", _F8, "Calibrated density of the region; null without calibration."),
+        Column("bmd_sd_mg_cm3", _F8, "Its standard deviation, from calibration and sampling.", minimum=0),
+        Column(
+            "focal_lesion_flag",
+            _STR,
+            "Stands out from the patient's own vertebrae: for review, not a diagnosis. Null where not assessed.",
+            values=tuple(f.value for f in FocalLesion),
+        ),
     ),
 )
 

@@ -79,7 +79,13 @@ def screen_volume(
             Stage.DETECT, ReasonCode.VERTEBRAE_NOT_FOUND, "Nothing but the sacrum was detected on the centreline."
         )
     vertebrae, patient = interpret(found, volume, settings)
-    return ScreeningResult(centreline, vertebrae, patient, slab)
+    return ScreeningResult(_through_bodies(slab.centreline, found), vertebrae, patient, slab)
+
+
+def _through_bodies(located: Centreline, found: list[Found]) -> Centreline:
+    """The course that the measured bodies give the centreline, whose own was read on a grid of millimetres."""
+    bodies = [v.keypoints_lps_mm.mean(axis=0) for v in found if not v.truncated]
+    return refit_through(located, np.stack(bodies)) if len(bodies) >= 2 else located
 
 
 def off_centre_mm(slab: StraightenedSlab, detections: list[Detection]) -> float:

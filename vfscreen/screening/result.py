@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vfscreen.density.result import NO_DENSITY, UNMEASURED, SeriesDensity, VertebraDensity
 from vfscreen.errors import ReasonCode
 from vfscreen.geometry.curve import Centreline
 from vfscreen.schema.names import DeformityType
@@ -42,6 +43,7 @@ class Vertebra:
     grade3_probability: float | None
     fracture_score: float
     reason: ReasonCode | None
+    density: VertebraDensity = UNMEASURED
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +65,4 @@ class ScreeningResult:
     vertebrae: tuple[Vertebra, ...]
     patient: PatientSummary
     slab: StraightenedSlab
+    density: SeriesDensity = NO_DENSITY

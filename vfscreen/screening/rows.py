@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from vfscreen.density.result import SeriesDensity, VertebraDensity
 from vfscreen.errors import Failed, ItemError, ReasonCode, Stage, State
 from vfscreen.morphometry.heights import PARTS
 from vfscreen.schema.columns import Table
@@ -78,6 +79,7 @@ def screened_rows(
         "sdi_levels_assessed": list(patient.sdi_levels_assessed),
         "patient_fracture_probability": patient.fracture_probability,
         "patient_grade2_probability": patient.grade2_probability,
+        **series_density_values(result.density),
         "overlay_path": overlay_path,
         "seconds_read": seconds_read,
         "seconds_inference": seconds_inference,
@@ -108,6 +110,7 @@ def vertebra_values(v: Vertebra) -> Row:
         "grade2_probability": v.grade2_probability,
         "grade3_probability": v.grade3_probability,
         "fracture_score": v.fracture_score,
+        **vertebra_density_values(v.density),
     }
     for i, name in enumerate(KEYPOINTS):
         points, sd = v.keypoints_lps_mm, v.keypoint_sd_mm
@@ -117,6 +120,39 @@ def vertebra_values(v: Vertebra) -> Row:
         row[f"{part}_height_mm"] = None if v.heights_mm is None else float(v.heights_mm[i])
         row[f"{part}_height_sd_mm"] = None if v.height_sd_mm is None else float(v.height_sd_mm[i])
     return row
+
+
+def vertebra_density_values(d: VertebraDensity) -> Row:
+    """Columns of VERTEBRAE that speak of density."""
+    return {
+        "trabecular_hu_mean": d.trabecular_hu_mean,
+        "trabecular_hu_median": d.trabecular_hu_median,
+        "trabecular_hu_sd": d.trabecular_hu_sd,
+        "trabecular_volume_mm3": d.trabecular_volume_mm3,
+        "density_valid": d.valid,
+        "density_reasons": [r.value for r in d.reasons],
+        "kvp_correction_hu": d.kvp_correction_hu,
+        "contrast_correction_hu": d.contrast_correction_hu,
+        "kernel_correction_hu": d.kernel_correction_hu,
+        "trabecular_hu_corrected": d.trabecular_hu_corrected,
+        "bmd_mg_cm3": d.bmd_mg_cm3,
+        "bmd_sd_mg_cm3": d.bmd_sd_mg_cm3,
+        "focal_lesion_flag": None if d.focal_lesion is None else d.focal_lesion.value,
+    }
+
+
+def series_density_values(d: SeriesDensity) -> Row:
+    """Columns of SERIES that speak of density."""
+    return {
+        "contrast_phase": None if d.contrast_phase is None else d.contrast_phase.value,
+        "contrast_phase_probability": d.contrast_phase_probability,
+        "contrast_header_disagrees": d.contrast_header_disagrees,
+        "density_reference_hu": d.reference_hu,
+        "density_reference_hu_corrected": d.reference_hu_corrected,
+        "density_reference_levels": list(d.reference_levels),
+        "density_category": None if d.category is None else d.category.value,
+        "calibration_kind": d.calibration_kind.value,
+    }
 
 
 def _copied(manifest_row: Mapping[str, Any]) -> Row:
