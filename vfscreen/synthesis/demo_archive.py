@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.fileset import FileSet
 
 from vfscreen.errors import FileState, State
-from vfscreen.geometry.volume import Volume
+from vfscreen.geometry.volume import AIR_HU, Volume
 from vfscreen.synthesis.anatomy import Float, PatientSpec, draw_patient
 from vfscreen.synthesis.demo_plan import CAST, PatientPlan, SeriesPlan, StudyPlan, further_patient
 from vfscreen.synthesis.dicom_writer import (
@@ -58,24 +59,33 @@ class _Job:
     shift_mm: Float
     folder: Path
     noise_seed: int
+    rendered: bool = True
 
 
-def fingerprint(seed: int, patients: int, pixel_factor: float = 1.0) -> str:
+def fingerprint(seed: int, patients: int, pixel_factor: float = 1.0, rendered: bool = True) -> str:
     """Identifies what `write_demo_archive` would write."""
-    text = f"{GENERATOR_VERSION}|{seed}|{patients}|{pixel_factor}|{CAST!r}"
+    text = f"{GENERATOR_VERSION}|{seed}|{patients}|{pixel_factor}|{CAST!r}{'' if rendered else '|air'}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def write_demo_archive(
-    out: Path, seed: int = 1, patients: int = 6, *, pixel_factor: float = 1.0, workers: int | None = None
+    out: Path,
+    seed: int = 1,
+    patients: int = 6,
+    *,
+    pixel_factor: float = 1.0,
+    workers: int | None = None,
+    rendered: bool = True,
 ) -> DemoTruth:
     """Write `out/archive` and `out/truth.json`; an archive of the same fingerprint is left as it is.
 
     patients: the cast first, then drawn ones. pixel_factor: coarser pixels (and smaller files) for tests. workers:
-    processes, by default one a core. An `out/archive` without our truth beside it is refused with FileExistsError.
+    processes, by default one a core. rendered: False leaves every pixel air, in a fraction of the time: the headers,
+    the geometry and the truth are those of the rendered archive, for tests of what needs no pixels.
+    An `out/archive` without our truth beside it is refused with FileExistsError.
     """
     archive, truth_path = out / "archive", out / "truth.json"
-    wanted = fingerprint(seed, patients, pixel_factor)
+    wanted = fingerprint(seed, patients, pixel_factor, rendered)
     if archive.exists():
         try:
             there = DemoTruth.read(truth_path)
@@ -87,7 +97,7 @@ def write_demo_archive(
     out.mkdir(parents=True, exist_ok=True)
     part = out / "archive.part"
     shutil.rmtree(part, ignore_errors=True)
-    jobs = _jobs(part, seed, patients, pixel_factor)
+    jobs = [replace(job, rendered=rendered) for job in _jobs(part, seed, patients, pixel_factor)]
     count = workers or len(os.sched_getaffinity(0))
     if count > 1:
         with ProcessPoolExecutor(min(count, len(jobs)), multiprocessing.get_context("spawn")) as pool:
@@ -227,21 +237,26 @@ def _write(job: _Job) -> SeriesTruth:
 
 def _volume(job: _Job) -> Volume:
     """Pixels of an image series in the coordinates of its study."""
+    affine, shape = _grid(job)
+    empty = 0 if job.plan.kind == "mr" else AIR_HU
+    hu = _pixels(job, affine, shape) if job.rendered else np.full(shape[::-1], empty, np.int16)
+    moved = affine.copy()
+    moved[:3, 3] += job.shift_mm
+    return Volume(hu, moved)
+
+
+def _pixels(job: _Job, affine: Float, shape: tuple[int, int, int]) -> NDArray[np.int16]:
+    """(slices, rows, columns) of the patient on a grid."""
     plan = job.plan
     spec = replace(job.spec, blur_mm=0.35, noise_hu=2.2 * job.spec.noise_hu) if plan.sharp else job.spec
     scene = Scene.of(spec)
-    rng = np.random.default_rng(job.noise_seed)
-    affine, shape = _grid(job)
     if plan.kind == "localizer":
-        volume = _projection(scene, affine, shape)
-    else:
-        volume = scene.render(affine, shape, rng, table=plan.kind != "mr")
+        return _projection(scene, affine, shape)
+    hu = scene.render(affine, shape, np.random.default_rng(job.noise_seed), table=plan.kind != "mr").hu
     if plan.kind == "mr":
         # fat and fluid bright, bone and air dark: enough to be no CT
-        volume = Volume(np.clip(600 - 1.2 * np.abs(volume.hu.astype(np.float32)), 0, 4095).astype(np.int16), affine)
-    moved = volume.affine_lps.copy()
-    moved[:3, 3] += job.shift_mm
-    return Volume(volume.hu, moved)
+        return np.asarray(np.clip(600 - 1.2 * np.abs(hu.astype(np.float32)), 0, 4095), dtype=np.int16)
+    return hu
 
 
 def _grid(job: _Job) -> tuple[Float, tuple[int, int, int]]:
@@ -287,14 +302,14 @@ def _affine(i: object, j: object, k: object, origin: object) -> Float:
     return affine
 
 
-def _projection(scene: Scene, affine: Float, shape: tuple[int, int, int]) -> Volume:
+def _projection(scene: Scene, affine: Float, shape: tuple[int, int, int]) -> NDArray[np.int16]:
     """A scout: the mean HU along the beam, coarse."""
     deep = affine.copy()
     deep[:3, 2] = [0.0, 10.0, 0.0]
     deep[1, 3] -= 200.0
     body = scene.render(deep, (shape[0], shape[1], 40), None)
     mean = body.hu.astype(np.float32).mean(axis=0, keepdims=True)
-    return Volume(np.clip(mean * 1.5 + 500, -1024, 3071).astype(np.int16), affine)
+    return np.asarray(np.clip(mean * 1.5 + 500, -1024, 3071), dtype=np.int16)
 
 
 def _package(folder: Path, jobs: list[_Job]) -> None:
