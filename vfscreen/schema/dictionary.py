@@ -16,6 +16,7 @@ from vfscreen.schema.columns import Column, Table
 from vfscreen.schema.tables import TABLES
 
 PAGE = Path("docs/data-dictionary.md")
+HEADINGS = ("column", "type", "null", "limits", "description")
 _SHOWN_VALUES = 8
 
 
@@ -33,17 +34,25 @@ def render() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def cells(column: Column) -> tuple[str, ...]:
+    """A column in plain words, one for each of HEADINGS."""
+    null = "yes" if column.nullable else "no"
+    return column.name, _type(column.type), null, _limits(column), column.description
+
+
 def _table(table: Table) -> str:
     key = ", ".join(f"`{name}`" for name in table.key)
     rows = "\n".join(_column(column) for column in table.columns)
     head = f"## {table.name}\n\nA row is {table.row_is}. Key: {key}. Version {table.version}."
-    return f"{head}\n\n| column | type | null | limits | description |\n|---|---|---|---|---|\n{rows}"
+    return f"{head}\n\n| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}\n{rows}"
 
 
 def _column(column: Column) -> str:
-    null = "yes" if column.nullable else "no"
-    description = column.description.replace("|", "\\|")
-    return f"| `{column.name}` | {_type(column.type)} | {null} | {_limits(column)} | {description} |"
+    name, kind, null, limits, description = cells(column)
+    if column.values is not None and len(column.values) <= _SHOWN_VALUES:
+        limits = ", ".join(f"`{v}`" for v in column.values)
+    description = description.replace("|", "\\|")
+    return f"| `{name}` | {kind} | {null} | {limits} | {description} |"
 
 
 def _type(arrow_type: pa.DataType) -> str:
@@ -56,9 +65,7 @@ def _type(arrow_type: pa.DataType) -> str:
 
 def _limits(column: Column) -> str:
     if column.values is not None:
-        if len(column.values) > _SHOWN_VALUES:
-            return f"{len(column.values)} codes, below" if column.name == "reason_code" else ", ".join(column.values)
-        return ", ".join(f"`{v}`" for v in column.values)
+        return f"{len(column.values)} codes, below" if column.name == "reason_code" else ", ".join(column.values)
     low, high = column.minimum, column.maximum
     if low is None and high is None:
         return ""
