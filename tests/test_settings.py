@@ -58,3 +58,19 @@ def test_an_environment_that_cannot_be_read_is_an_error(monkeypatch: pytest.Monk
 def test_the_default_file_shows_every_setting_with_its_default() -> None:
     assert load_settings(DEFAULT_FILE) == Settings()
     assert yaml.safe_load(DEFAULT_FILE.read_text()) == Settings().model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{osteoporosis_max_hu: 170}", "low_max_hu must lie above"),
+        ("{corrections: {kvp_reference_kV: 80}}", "must lie within kvp_means"),
+        ("{corrections: {kvp_means: [{kvp_kV: 140, mean_hu: 1}, {kvp_kV: 100, mean_hu: 2}]}}", "must ascend"),
+        ("{fallback_levels: [[L9]]}", "no vertebra level"),
+        ("{contrast: {phases: [{phase: venous, aorta_hu: [1, 1], kidney_hu: [1, 1]}]}}", r"phases\.0\.phase"),
+        ("{calibration: {tissues: [{tissue: fat, density_mg_cm3: [-80, 0]}]}}", "density_mg_cm3"),
+    ],
+)
+def test_density_settings_that_contradict_themselves_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(write(tmp_path, f"screening: {{density: {text}}}"))

@@ -11,19 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from vfscreen.errors import SettingsError
+from vfscreen.settings_density import DensitySettings
+from vfscreen.settings_section import Section
 
 Orientation = Literal["axial", "coronal", "sagittal", "oblique"]
-
-
-class Section(BaseModel):
-    """A section of the settings: unknown names are errors, values cannot be changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AcceptSettings(Section):
@@ -62,6 +58,7 @@ class ScreeningSettings(Section):
     fracture_score_weight: float = Field(
         0.5, ge=0, le=1, description="Weight of the network's fracture score beside the measured heights, in log-odds."
     )
+    density: DensitySettings = DensitySettings()
 
 
 class IdentitySettings(Section):

@@ -10,7 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-EVERYWHERE = {"vfscreen", "vfscreen.errors", "vfscreen.settings"}
+EVERYWHERE = {
+    "vfscreen",
+    "vfscreen.errors",
+    "vfscreen.settings",
+    "vfscreen.settings_density",
+    "vfscreen.settings_section",
+    "vfscreen.schema.names",  # closed vocabularies, which settings are checked against
+}
 FOUNDATION = {"vfscreen.schema", "vfscreen.geometry"}
 MEASURING = FOUNDATION | {"vfscreen.morphometry", "vfscreen.density", "vfscreen.spine"}
 ADAPTORS = {"vfscreen.models", "vfscreen.ingest", "vfscreen.lake"}
