@@ -10,6 +10,7 @@ Curve coordinates of a point are (s, p, l) in mm: arc length `s` from the superi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ Float = NDArray[np.float64]
 
 STEP_MM = 1.0
 """Arc length between the stored samples of a centreline."""
+
+_CONVERGED_MM = 1e-9
 
 _LEFT = np.array([1.0, 0.0, 0.0])
 
@@ -56,7 +59,7 @@ class Centreline:
         samples = np.stack([np.interp(s, arc, points[:, a]) for a in range(3)], axis=1)
         tangent = _unit(np.gradient(samples, axis=0))
         left = _unit(_LEFT - tangent * (tangent @ _LEFT)[:, None])
-        posterior = np.cross(left, tangent)
+        posterior = _cross(left, tangent)
         return cls(samples, tangent, left, posterior)
 
     @classmethod
@@ -79,6 +82,10 @@ class Centreline:
         x, y = (UnivariateSpline(z, points[:, a], w=w, k=degree, s=smoothing)(dense) for a in (0, 1))
         return cls.from_points(np.stack([x, y, dense], axis=1)[::-1])
 
+    @cached_property
+    def _samples(self) -> Float:
+        return np.concatenate([self.points_lps_mm, self.tangent, self.left], axis=1)
+
     @property
     def length_mm(self) -> float:
         return STEP_MM * (len(self.points_lps_mm) - 1)
@@ -90,15 +97,13 @@ class Centreline:
         low = np.minimum(index.astype(np.intp), len(self.points_lps_mm) - 2)
         f = (index - low)[..., None]
 
-        def mix(a: Float) -> Float:
-            return np.asarray(a[low] * (1.0 - f) + a[low + 1] * f)
-
-        tangent = _unit(mix(self.tangent))
-        left = mix(self.left)
-        left = _unit(left - tangent * np.sum(left * tangent, axis=-1, keepdims=True))
-        posterior = np.cross(left, tangent)
+        # position, tangent and left side by side: one look-up for the three
+        mixed = self._samples[low] * (1.0 - f) + self._samples[low + 1] * f
+        tangent = _unit(mixed[..., 3:6])
+        left = mixed[..., 6:]
+        left = _unit(left - tangent * _dot(left, tangent))
         beyond = (s - index * STEP_MM)[..., None]
-        return mix(self.points_lps_mm) + beyond * tangent, tangent, left, posterior
+        return mixed[..., :3] + beyond * tangent, tangent, left, _cross(left, tangent)
 
     def to_lps(self, s_p_l_mm: Float) -> Float:
         """(..., 3) curve coordinates (s, p, l) -> (..., 3) LPS mm."""
@@ -117,13 +122,29 @@ class Centreline:
         distance2 = ((flat[:, None, :] - self.points_lps_mm[None, :, :]) ** 2).sum(axis=2)
         s = distance2.argmin(axis=1).astype(np.float64) * STEP_MM
         for _ in range(iterations):
-            centre, tangent, _, _ = self._frame_at(s)
-            s = s + 0.8 * np.sum((flat - centre) * tangent, axis=1)
+            centre, tangent, *_ = self._frame_at(s)
+            step = 0.8 * _dot(flat - centre, tangent)[:, 0]
+            s = s + step
+            if not (np.abs(step) > _CONVERGED_MM).any():
+                break
         centre, _, left, posterior = self._frame_at(s)
         offset = flat - centre
-        spl = np.stack([s, np.sum(offset * posterior, axis=1), np.sum(offset * left, axis=1)], axis=1)
+        spl = np.concatenate([s[:, None], _dot(offset, posterior), _dot(offset, left)], axis=1)
         return np.asarray(spl.reshape(points.shape))
 
 
+def _dot(a: Float, b: Float) -> Float:
+    """(..., 3), (..., 3) -> (..., 1)."""
+    return np.asarray(np.einsum("...i,...i->...", a, b)[..., None])
+
+
 def _unit(v: Float) -> Float:
-    return np.asarray(v / np.linalg.norm(v, axis=-1, keepdims=True))
+    return np.asarray(v / np.sqrt(_dot(v, v)))
+
+
+def _cross(a: Float, b: Float) -> Float:
+    """np.cross of (..., 3), which spends most of its time on arguments of other shapes."""
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    for i, (j, k) in enumerate(((1, 2), (2, 0), (0, 1))):
+        out[..., i] = a[..., j] * b[..., k] - a[..., k] * b[..., j]
+    return out

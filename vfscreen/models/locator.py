@@ -23,6 +23,9 @@ from vfscreen.models.ports import COLUMN_CLASSES, LocatedColumn
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
 
+_STEP_COST = 0.1
+"""Log probability that a step of one cell aside costs; it grows with the square of the step."""
+
 
 @dataclass(frozen=True)
 class LocatorParameters:
@@ -107,28 +110,39 @@ def _smoothest_path(heat: Float, presence: Float, step_max: int) -> NDArray[np.i
 
     A plane counts by its presence, so that a rib or the aorta in an unclear plane does not draw the path away.
     """
-    planes, height, width = heat.shape
+    planes = len(heat)
     score = heat - heat.max(axis=(1, 2), keepdims=True)
     score -= np.log(np.exp(score).sum(axis=(1, 2), keepdims=True))
     score *= presence[:, None, None]
-    steps = [(dy, dx) for dy in range(-step_max, step_max + 1) for dx in range(-step_max, step_max + 1)]
-    back = np.zeros((planes, height, width), dtype=np.int16)
-    total = score[0]
-    for plane in range(1, planes):
-        padded = np.pad(total, step_max, constant_values=-np.inf)
-        best = np.full((height, width), -np.inf)
-        for number, (dy, dx) in enumerate(steps):
-            shifted = padded[step_max + dy : step_max + dy + height, step_max + dx : step_max + dx + width]
-            candidate = shifted - 0.1 * (dy * dy + dx * dx)
-            better = candidate > best
-            best[better] = candidate[better]
-            back[plane][better] = number
-        total = best + score[plane]
+    reached = [score[0]]
+    for plane in score[1:]:
+        # the cost of a step is one of y plus one of x: the best is found along x, then along y
+        reached.append(_best_within(_best_within(reached[-1], step_max, axis=1), step_max, axis=0) + plane)
     path = np.zeros((planes, 2), dtype=np.intp)
-    path[-1] = np.unravel_index(int(total.argmax()), total.shape)
+    path[-1] = np.unravel_index(int(reached[-1].argmax()), reached[-1].shape)
     for plane in range(planes - 1, 0, -1):
-        path[plane - 1] = path[plane] + steps[back[plane, path[plane, 0], path[plane, 1]]]
+        path[plane - 1] = _came_from(reached[plane - 1], path[plane], step_max)
     return path
+
+
+def _best_within(total: Float, step_max: int, axis: int) -> Float:
+    """(Y, X) the best of `total` within `step_max` cells along an axis, less the cost of coming from there."""
+    best = np.moveaxis(total.copy(), axis, 0)
+    moved = np.moveaxis(total, axis, 0)
+    for step in range(1, step_max + 1):
+        cost = _STEP_COST * step * step
+        np.maximum(best[step:], moved[:-step] - cost, out=best[step:])
+        np.maximum(best[:-step], moved[step:] - cost, out=best[:-step])
+    return np.moveaxis(best, 0, axis)
+
+
+def _came_from(total: Float, cell: NDArray[np.intp], step_max: int) -> NDArray[np.intp]:
+    """The cell of the plane before from which `cell` is best reached."""
+    low = np.maximum(cell - step_max, 0)
+    patch = total[low[0] : cell[0] + step_max + 1, low[1] : cell[1] + step_max + 1]
+    dy, dx = (np.arange(n) + low[i] - cell[i] for i, n in enumerate(patch.shape))
+    options = patch - _STEP_COST * (np.square(dy)[:, None] + np.square(dx))
+    return low + np.array(np.unravel_index(int(options.argmax()), options.shape))
 
 
 def _local_mean(plane: Float, cell: NDArray[np.intp], half: int) -> Float:
