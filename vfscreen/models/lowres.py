@@ -168,6 +168,36 @@ def _canonical(blocks: torch.Tensor, affine: Float, volume: Volume) -> LowResGri
     place[:3, :3] *= CELL_MM
     place[:3, 3] = origin
     index = np.linalg.inv(affine) @ place
+    along = np.abs(index[:3, :3]).argmax(axis=1)
+    aside = index[:3, :3].copy()
+    aside[np.arange(3), along] = 0.0
+    # less than a hundredth of a cell from one end of the grid to the other
+    if set(along) == {0, 1, 2} and np.abs(aside @ np.array(cells)).max() < 0.01:
+        image = _resample_by_axis(blocks, index, along, cells)
+    else:
+        image = _resample_oblique(blocks, index, cells)
+    return LowResGrid(image.numpy(), np.asarray(origin))
+
+
+def _resample_by_axis(blocks: torch.Tensor, index: Float, along: NDArray[np.intp], cells: list[int]) -> torch.Tensor:
+    """Linear interpolation one axis after the other: (A, B, C) -> (Z, Y, X), zeros outside."""
+    for axis, cell_axis in enumerate(along):
+        place = index[axis, cell_axis] * np.arange(cells[cell_axis]) + index[axis, 3]
+        count = blocks.shape[axis]
+        if len(place) == count and np.abs(place - np.arange(count)).max() < 1e-6:
+            continue
+        low = np.floor(place).astype(np.int64)
+        padded = functional.pad(blocks.movedim(axis, -1), (1, 1)).movedim(-1, axis)
+        below, above = (torch.from_numpy(np.clip(low + n, 0, count + 1)) for n in (1, 2))
+        shape = [-1 if a == axis else 1 for a in range(3)]
+        share = torch.from_numpy((place - low).astype(np.float32)).reshape(shape)
+        blocks = torch.lerp(padded.index_select(axis, below), padded.index_select(axis, above), share)
+    # along: which of x, y, z each axis is
+    return blocks.permute([int(np.flatnonzero(along == a)[0]) for a in (2, 1, 0)]).contiguous()
+
+
+def _resample_oblique(blocks: torch.Tensor, index: Float, cells: list[int]) -> torch.Tensor:
+    """Trilinear interpolation, (A, B, C) -> (Z, Y, X), zeros outside."""
     half_in = (np.array(blocks.shape) - 1) / 2.0
     half_out = (np.array(cells) - 1) / 2.0
     linear = index[:3, :3] * half_out / np.maximum(half_in, 0.5)[:, None]
@@ -179,8 +209,7 @@ def _canonical(blocks: torch.Tensor, affine: Float, volume: Volume) -> LowResGri
         [1, 1, cells[2], cells[1], cells[0]],
         align_corners=True,
     )
-    image = functional.grid_sample(blocks[None, None], grid, mode="bilinear", align_corners=True)[0, 0]
-    return LowResGrid(image.numpy(), np.asarray(origin))
+    return functional.grid_sample(blocks[None, None], grid, mode="bilinear", align_corners=True)[0, 0]
 
 
 def _crop_to_body(grid: LowResGrid) -> LowResGrid:
