@@ -21,7 +21,7 @@ EVERYWHERE = {
 FOUNDATION = {"vfscreen.schema", "vfscreen.geometry"}
 MEASURING = FOUNDATION | {"vfscreen.morphometry", "vfscreen.density", "vfscreen.spine"}
 ADAPTORS = {"vfscreen.models", "vfscreen.ingest", "vfscreen.lake"}
-PRODUCT = MEASURING | ADAPTORS | {"vfscreen.screening", "vfscreen.report", "vfscreen.cohort"}
+PRODUCT = MEASURING | ADAPTORS | {"vfscreen.screening", "vfscreen.report", "vfscreen.cohort", "vfscreen.evaluation"}
 SIDE_BRANCHES = {"vfscreen.training", "vfscreen.synthesis"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -34,6 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "vfscreen.ingest": MEASURING | {"vfscreen.ingest"},
     "vfscreen.lake": MEASURING | {"vfscreen.lake"},
     "vfscreen.cohort": FOUNDATION | {"vfscreen.lake", "vfscreen.cohort"},
+    "vfscreen.evaluation": FOUNDATION
+    | {"vfscreen.morphometry", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation"},
     # the picture draws a screening's result, and a shard draws the picture: one layer, told apart by pure values
     "vfscreen.report": MEASURING | {"vfscreen.report", "vfscreen.screening.result"},
     "vfscreen.screening": MEASURING | ADAPTORS | {"vfscreen.screening", "vfscreen.report"},
@@ -51,12 +53,14 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "gdcm": {"vfscreen.ingest"},
     "torch": {"vfscreen.models", "vfscreen.training", "vfscreen.cli.doctor"},  # the doctor looks whether it works
     "openvino": {"vfscreen.models", "vfscreen.training"},
-    "pyarrow": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort"},
-    "duckdb": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort"},
+    "pyarrow": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation"},
+    "duckdb": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation"},
     "prefect": {"tasks", "flows"},
     "prefect_dask": {"tasks", "flows"},
     "dask": {"flows"},
     "distributed": {"flows"},
+    "sklearn": {"vfscreen.evaluation"},
+    "statsmodels": {"vfscreen.evaluation"},
     "matplotlib": {"vfscreen.report"},
     "PIL": {"vfscreen.report"},
 }
