@@ -20,6 +20,10 @@ from spacy.tokens import Doc, Span
 from vfscreen.audit.rules import PROPERTIES, Property, Rules
 
 
+_INSIDE: tuple[Property, ...] = ("hedged", "historical", "recent")
+"""Properties whose phrase may be part of the mention itself: "T12 is chronically compressed"."""
+
+
 @dataclass(frozen=True)
 class Cue:
     """A phrase that gives a mention a property. distance: tokens between the two. start, end: tokens of the phrase."""
@@ -65,6 +69,7 @@ class ContextReader:
                     limit = inside[place + 1][1].start if place + 1 < len(inside) else high
                     cues = [
                         *(_cue(doc, s, e, mention.start - e) for s, e in before if e <= mention.start),
+                        *(_cue(doc, s, e, 0) for s, e in before if name in _INSIDE and _holds(mention, s, e)),
                         *(_cue(doc, s, e, s - mention.end) for s, e in after if mention.end <= s < limit),
                     ]
                     reach = self._reach[name]
@@ -73,6 +78,10 @@ class ContextReader:
                         # of phrases that end at one place the longest says most
                         found[index][name] = min(near, key=lambda c: (c.distance, c.start - c.end))
         return list(found)
+
+
+def _holds(mention: Span, start: int, end: int) -> bool:
+    return mention.start <= start and end <= mention.end
 
 
 def _cue(doc: Doc, start: int, end: int, distance: int) -> Cue:

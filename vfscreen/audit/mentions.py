@@ -58,6 +58,18 @@ class Mention:
     height_loss_percent: float | None = None
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A sentence and its targets, each with the levels that are its own."""
+
+    sentence: Sentence
+    targets: Sequence[tuple[Span, tuple[str, ...]]]
+
+    @property
+    def spans(self) -> list[Span]:
+        return [span for span, _ in self.targets]
+
+
 _PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)\s*(?:-\s*(\d{1,2})\s*)?(?:%|percent\b|prozent\b)", re.IGNORECASE)
 _GENANT = re.compile(r"genant\D{0,12}?([0-3])(?!\d)|(?:grade|grad)\s*([0-3])(?!\d)", re.IGNORECASE)
 
@@ -78,14 +90,15 @@ class ReportReader:
     def read(self, text: str) -> list[Mention]:
         """Mentions in the order of the text."""
         doc, sentences = self._sentences.read(text)
-        targets = [s for s in self._targets(doc) if s.label_ != "distractor"]
-        cues = self._context.read(doc, targets)
         groups = self._levels.find(doc.text)
+        found = [s for s in self._targets(doc) if s.label_ != "distractor"]
+        parts = [_Part(s, _own(_within(found, s), groups, s)) for s in sentences]
+        cues = self._context.read(doc, [span for part in parts for span in part.spans])
         mentions: list[Mention] = []
-        for sentence in sentences:
-            inside = [i for i, s in enumerate(targets) if sentence.start <= s.start_char < sentence.end]
-            if inside:
-                mentions += self._of_sentence(doc, sentence, [targets[i] for i in inside], [cues[i] for i in inside], groups)
+        done = 0
+        for part in parts:
+            mentions += self._of_sentence(doc, part, cues[done : done + len(part.spans)])
+            done += len(part.spans)
         return mentions
 
     def _targets(self, doc: Doc) -> list[Span]:
@@ -93,28 +106,21 @@ class ReportReader:
         matches = cast("list[Span]", self._matcher(doc, as_spans=True))
         return filter_spans([s for s in matches if not any(t.is_sent_start for t in s[1:])])
 
-    def _of_sentence(
-        self,
-        doc: Doc,
-        sentence: Sentence,
-        spans: Sequence[Span],
-        cues: Sequence[Mapping[Property, Cue]],
-        groups: Sequence[LevelGroup],
-    ) -> list[Mention]:
-        levels = _attached(spans, [g for g in groups if sentence.start <= g.start < sentence.end])
+    def _of_sentence(self, doc: Doc, part: _Part, cues: Sequence[Mapping[Property, Cue]]) -> list[Mention]:
+        sentence, spans = part.sentence, part.spans
         text = doc.text[sentence.start : sentence.end]
         spinal = any(t.norm_ in self._spinal for t in doc if sentence.start <= t.idx < sentence.end)
         mentions = []
-        for i, (span, found) in enumerate(zip(spans, cues, strict=True)):
+        for i, ((span, levels), found) in enumerate(zip(part.targets, cues, strict=True)):
             target = cast("Target", span.label_)
             status, cue = _status(target, found, sentence.section)
-            if "other_person" in found or not _is_vertebral(target, status, bool(levels[i]), spinal):
+            if "other_person" in found or not _is_vertebral(target, status, bool(levels), spinal):
                 continue
             mention = Mention(
                 status=status,
                 target=span.text,
                 cue=cue,
-                levels=levels[i],
+                levels=levels,
                 start=sentence.start,
                 end=sentence.end,
                 recent_only=status is Status.NEGATED and target != "intact" and _recent_is_denied(found),
@@ -170,7 +176,7 @@ def _is_vertebral(target: Target, status: Status, has_level: bool, spinal: bool)
         return status in (Status.HISTORICAL, Status.AFFIRMED)
     if target == "fracture_if_negated":
         return status is Status.NEGATED
-    if target == "fracture_if_spinal":
+    if target in ("fracture_if_spinal", "height_loss"):
         return has_level or spinal or status in (Status.NEGATED, Status.QUESTION)
     return True
 
@@ -179,6 +185,21 @@ def _recent_is_denied(cues: Mapping[Property, Cue]) -> bool:
     """"no acute fracture": the word of recency stands between the negation and the mention."""
     negated, recent = cues.get("negated"), cues.get("recent")
     return negated is not None and recent is not None and negated.end <= recent.start
+
+
+def _within(spans: Sequence[Span], sentence: Sentence) -> list[Span]:
+    return [s for s in spans if sentence.start <= s.start_char < sentence.end]
+
+
+def _own(
+    spans: Sequence[Span], groups: Sequence[LevelGroup], sentence: Sentence
+) -> list[tuple[Span, tuple[str, ...]]]:
+    """Targets of a sentence with their levels, without those that only describe the fracture before them."""
+    if not spans:
+        return []
+    levels = _attached(spans, [g for g in groups if sentence.start <= g.start < sentence.end])
+    pairs = list(zip(spans, levels, strict=True))
+    return [(s, own) for i, (s, own) in enumerate(pairs) if i == 0 or own or s.label_ != "height_loss"]
 
 
 def _attached(spans: Sequence[Span], groups: Sequence[LevelGroup]) -> list[tuple[str, ...]]:
