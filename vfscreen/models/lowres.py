@@ -94,8 +94,8 @@ def _reduce(volume: Volume) -> tuple[torch.Tensor, Float]:
             used = _thinned(np.flatnonzero(share), float(spacing[0]))
             total = torch.zeros(array.shape[1:])
             for layer, weight in zip(used, share[used] / share[used].sum(), strict=True):
-                # copied: torch takes no reversed or read-only memory
-                total.add_(torch.from_numpy(array[layer].copy()), alpha=float(weight))
+                # torch takes no reversed or read-only memory: copied where it is
+                total.add_(torch.from_numpy(np.require(array[layer], None, "CW")), alpha=float(weight))
             for band, reach, averaging in rows:
                 out[cell, band] = (averaging @ total[reach]) @ columns
     cells = np.array([len(w) for w in weights])
