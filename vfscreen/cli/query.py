@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vfscreen.cli.common import ExitStatus, missing_work, print_error
-from vfscreen.cohort.queries import Result, named_queries, run_named, run_sql
+from vfscreen.cohort.queries import named_queries, run_named, run_sql
+from vfscreen.cohort.result import Result
 from vfscreen.lake.store import Lake
 from vfscreen.lake.views import describe_views
 

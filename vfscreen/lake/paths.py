@@ -12,6 +12,7 @@ Belongs here: names of files and folders, and the layout's version. Does not bel
     receipts/shard-<id>.parquet                 one RECEIPTS row: the shard landed whole; only files it names count
     runs/<run_id>.parquet                       one RUNS row
     overlays/...                                pictures
+    prepared/<digest>-<table>.parquet           a cache for queries, made by vfscreen.cohort.prepared
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ VERTEBRAE = "tables/vertebrae"
 RECEIPTS = "receipts"
 RUNS = "runs"
 OVERLAYS = "overlays"
+PREPARED = "prepared"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

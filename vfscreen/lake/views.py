@@ -91,12 +91,7 @@ def connect(
             f"{len(seen.damaged)} shard(s) of {lake.url} lost files; {gone} of shard {receipt['shard_id']} is gone: "
             "sweep again, which screens their studies again (`vfscreen ledger` lists all)"
         )
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET parquet_metadata_cache = true")
-    if not lake.store.is_local:
-        connection.register_filesystem(lake.store.fs)
+    connection = open_connection(lake)
     connection.register("receipts_now", RECEIPTS.to_arrow(seen.receipts))
     connection.execute("CREATE TABLE stored_receipts AS SELECT * FROM receipts_now")
     connection.unregister("receipts_now")
@@ -112,6 +107,22 @@ def connect(
     for _, text in sql_files(*VIEWS):
         connection.execute(text)
     return connection
+
+
+def open_connection(lake: Lake) -> duckdb.DuckDBPyConnection:
+    """An in-memory connection that can read the lake's files, without any view."""
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET parquet_metadata_cache = true")
+    if not lake.store.is_local:
+        connection.register_filesystem(lake.store.fs)
+    return connection
+
+
+def view_of_parquet(lake: Lake, name: str, path: str) -> str:
+    """CREATE VIEW over one Parquet file of the lake."""
+    return f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_quoted(lake.store.qualified(path))})"
 
 
 def sql_files(package: str, folder: str) -> list[tuple[str, str]]:

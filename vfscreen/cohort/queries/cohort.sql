@@ -1,26 +1,24 @@
--- One row a patient: the latest exam that was screened, with the worst vertebra and the levels that are fractured.
-SELECT
-    p.patient_key, p.patient_pseudonym, p.StudyInstanceUID, p.study_date, p.PatientAge_years, p.PatientSex,
-    p.exam_count, p.graded_vertebra_count, p.max_genant_grade,
-    coalesce(f.fractured_levels, '') AS fractured_levels,
-    coalesce(f.fractured_vertebra_count, 0) AS fractured_vertebra_count,
-    p.sdi, len(p.sdi_levels_assessed) AS sdi_level_count,
-    p.fracture_probability, p.grade2_probability, p.level_certain, p.overlay_path
-FROM patients AS p
-LEFT JOIN (
+-- Selection: one row a patient, the latest exam that passes the filter and meets what it asks of density and fractures,
+-- with the worst vertebra and the levels that are deformed (grade_min or more; grade 1 or more where it is not given).
+-- Missing age, sex, site or tube voltage is null. SDI is over the levels of T4-L4 that were graded on any series.
+WITH deformed AS (
     SELECT
-        StudyInstanceUID, patient_pseudonym,
-        string_agg(level, ' ' ORDER BY vertebra_index) AS fractured_levels,
+        exam_id,
+        string_agg(coalesce(vertebra_level, '?'), ' ' ORDER BY vertebra_index) AS fractured_levels,
         count(*) AS fractured_vertebra_count
-    FROM (
-        -- a level seen on two series of the study counts once; unknown levels cannot be matched and count each
-        SELECT
-            StudyInstanceUID, patient_pseudonym, coalesce(vertebra_level, '?') AS level,
-            min(vertebra_index) AS vertebra_index
-        FROM vertebrae
-        WHERE genant_grade >= 1
-        GROUP BY StudyInstanceUID, patient_pseudonym, vertebra_level, CASE WHEN vertebra_level IS NULL THEN SeriesInstanceUID || vertebra_index END
-    )
-    GROUP BY ALL
-) AS f ON f.StudyInstanceUID = p.StudyInstanceUID AND f.patient_pseudonym IS NOT DISTINCT FROM p.patient_pseudonym
-ORDER BY p.grade2_probability DESC NULLS LAST, p.patient_key;
+    FROM chosen_vertebrae
+    WHERE grade >= coalesce(getvariable('ask_grade_min'), 1)
+    GROUP BY exam_id
+)
+SELECT
+    e.patient_key, e.patient_pseudonym, e.StudyInstanceUID, e.study_date, e.PatientAge_years, e.PatientSex,
+    e.InstitutionName, e.scanner, e.ConvolutionKernel, e.KVP_kV, e.contrast_phase,
+    e.exam_count, e.graded_vertebra_count, e.max_genant_grade,
+    coalesce(d.fractured_levels, '') AS fractured_levels,
+    coalesce(d.fractured_vertebra_count, 0) AS fractured_vertebra_count,
+    e.sdi, e.sdi_level_count,
+    e.density_reference_hu, e.density_reference_hu_corrected, e.density_reference_levels, e.density_category,
+    e.fracture_probability, e.grade2_probability, e.level_certain, e.overlay_path
+FROM matching_exams AS e
+LEFT JOIN deformed AS d USING (exam_id)
+ORDER BY e.grade2_probability DESC NULLS LAST, e.patient_key, e.StudyInstanceUID;

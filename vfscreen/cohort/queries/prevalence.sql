@@ -1,30 +1,36 @@
--- Prevalence by ten-year age band and sex, on each patient's latest screened exam with a graded vertebra:
--- patients with at least one vertebra of grade >= 2 (and of >= 1), with the 95 % interval of Wilson (1927).
--- A missing age or sex is a band of its own, never guessed.
+-- Prevalence: patients with at least one fractured vertebra, of those with a graded vertebra, with the 95 % interval of
+-- Wilson (1927). Groups: age bands and sex, or what is asked for; a missing value is a group of its own, 'unknown'.
+-- Denominator: patients (one exam each). patients_not_graded have no graded vertebra and are not in it.
 WITH counted AS (
     SELECT
-        CASE WHEN PatientAge_years IS NULL THEN 'unknown'
-             ELSE format('{}-{}', (floor(PatientAge_years / 10) * 10)::INTEGER,
-                         (floor(PatientAge_years / 10) * 10)::INTEGER + 9) END AS age_band,
-        coalesce(PatientSex, 'unknown') AS PatientSex,
-        min(PatientAge_years) AS youngest,
-        count(*)::DOUBLE AS n,
-        count(*) FILTER (max_genant_grade >= 1)::DOUBLE AS k1,
-        count(*) FILTER (max_genant_grade >= 2)::DOUBLE AS k2
-    FROM patients
-    WHERE max_genant_grade NOT NULL
-    GROUP BY ALL
-),
-wilson AS (
-    SELECT *, 1.959963984540054 AS z, k2 / n AS p, 1 + z * z / n AS scale FROM counted
+        group_label('age', age_band) AS age_band,
+        group_label('sex', PatientSex) AS PatientSex,
+        group_label('site', InstitutionName) AS InstitutionName,
+        group_label('year', study_year::VARCHAR) AS study_year,
+        group_label('scanner', scanner) AS scanner,
+        min(floor(PatientAge_years / 10)) AS band_order,
+        count(*) FILTER (f.graded_vertebra_count > 0) AS patients,
+        count(*) FILTER (coalesce(f.graded_vertebra_count, 0) = 0) AS patients_not_graded,
+        count(*) FILTER (f.fractured_vertebra_count > 0) AS fractured_patients,
+        count(*) FILTER (f.max_grade >= 1) AS patients_grade1,
+        count(*) FILTER (f.max_grade >= 2) AS patients_grade2,
+        count(*) FILTER (f.max_grade >= 3) AS patients_grade3
+    FROM counted_exams
+    LEFT JOIN findings AS f USING (exam_id)
+    GROUP BY 1, 2, 3, 4, 5
 )
 SELECT
-    age_band, PatientSex, n::BIGINT AS patients, k1::BIGINT AS patients_grade1, k2::BIGINT AS patients_grade2,
-    k1 / n AS prevalence_grade1,
-    p AS prevalence_grade2,
-    greatest(0, (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / scale)
-        AS prevalence_grade2_low,
-    least(1, (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / scale)
-        AS prevalence_grade2_high
-FROM wilson
-ORDER BY youngest NULLS LAST, PatientSex;
+    age_band, PatientSex, InstitutionName, study_year, scanner,
+    patients, patients_not_graded, fractured_patients,
+    share(fractured_patients, patients) AS prevalence,
+    wilson_low(fractured_patients, patients) AS prevalence_low,
+    wilson_high(fractured_patients, patients) AS prevalence_high,
+    patients_grade1, patients_grade2, patients_grade3,
+    share(patients_grade1, patients) AS prevalence_grade1,
+    wilson_low(patients_grade1, patients) AS prevalence_grade1_low,
+    wilson_high(patients_grade1, patients) AS prevalence_grade1_high,
+    share(patients_grade2, patients) AS prevalence_grade2,
+    wilson_low(patients_grade2, patients) AS prevalence_grade2_low,
+    wilson_high(patients_grade2, patients) AS prevalence_grade2_high
+FROM counted
+ORDER BY CASE age_band WHEN 'all' THEN 0 ELSE band_order END NULLS LAST, age_band, PatientSex, InstitutionName, study_year, scanner;
