@@ -44,7 +44,10 @@ class RegionSettings(Section):
     metal_hu: float = Field(
         1500.0,
         gt=800,
-        description="A block of 6 mm whose mean is above half of this, or voxels above it: metal, cement.",
+        description="Twenty voxels of the interior above this: metal or cement.",
+    )
+    skew_max_hu: float = Field(
+        25.0, gt=0, description="A mean farther above the median holds dense bone (bridging osteophytes): sclerotic."
     )
     plausible_hu: tuple[float, float] = Field(
         (-60.0, 500.0), description="A region whose mean lies outside is not_bone (gas, fluid, beside the body)."
@@ -129,8 +132,8 @@ class ContrastSettings(Section):
     phases: tuple[PhaseTissue, ...] = Field(
         (
             PhaseTissue(phase="non_contrast", aorta_hu=(48.0, 11.0), kidney_hu=(52.0, 14.0)),
-            PhaseTissue(phase="arterial", aorta_hu=(300.0, 70.0), kidney_hu=(165.0, 45.0)),
-            PhaseTissue(phase="portal_venous", aorta_hu=(150.0, 30.0), kidney_hu=(190.0, 30.0)),
+            PhaseTissue(phase="arterial", aorta_hu=(290.0, 60.0), kidney_hu=(165.0, 45.0)),
+            PhaseTissue(phase="portal_venous", aorta_hu=(150.0, 28.0), kidney_hu=(175.0, 35.0)),
             PhaseTissue(phase="delayed", aorta_hu=(98.0, 14.0), kidney_hu=(140.0, 30.0)),
         ),
         min_length=2,
@@ -173,6 +176,9 @@ class CalibrationSettings(Section):
         ),
         description="Air, fat, muscle: Eggermont et al. (PLoS One 2019;14:e0220564), at 120 kV; blood and the "
         "deviations are our estimates. Check against a phantom before mg/cm3 are used.",
+    )
+    muscle_enhancement_hu: tuple[float, PositiveFloat] = Field(
+        (10.0, 6.0), description="What muscle gains with contrast (mean, sd), to be taken off: our estimate."
     )
     tissue_count_min: int = Field(3, ge=2, le=4, description="Fewer tissues in view give no calibration.")
     scanner_curves: tuple[ScannerCurve, ...] = Field((), description="Measured with a phantom; first match counts.")

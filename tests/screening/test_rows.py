@@ -115,7 +115,15 @@ def test_impossible_values_fail_their_series_not_the_shard(result: ScreeningResu
 
 def test_the_json_has_the_keys_that_were_promised(result: ScreeningResult) -> None:
     document = json.loads(json.dumps(screened_document(MANIFEST_ROW, result), allow_nan=False))
-    assert list(document) == ["state", "reason_code", "series", "centreline_lps_mm", "vertebrae", "patient"]
+    assert list(document) == [
+        "state",
+        "reason_code",
+        "series",
+        "centreline_lps_mm",
+        "vertebrae",
+        "patient",
+        "density",
+    ]
     assert list(document["vertebrae"][1]) == [
         "vertebra_level",
         "level_probability",
@@ -134,6 +142,7 @@ def test_the_json_has_the_keys_that_were_promised(result: ScreeningResult) -> No
         "deformity_type",
         "fracture_probability",
         "grade2_probability",
+        "density",
     ]
     assert list(document["patient"]) == [
         "fracture_probability",

@@ -66,6 +66,7 @@ def screen(
 
 def _screen(path: Path, settings: Settings) -> tuple[dict[str, Any], ScreeningResult | None, Exception | None]:
     """The document, and the result or what went wrong."""
+    from vfscreen.density.acquisition import Acquisition
     from vfscreen.ingest.single import read_single
     from vfscreen.models.registry import load_models
     from vfscreen.screening.chain import screen_volume
@@ -77,7 +78,12 @@ def _screen(path: Path, settings: Settings) -> tuple[dict[str, Any], ScreeningRe
     try:
         series = read_single(path, settings)
         header, stage = series.header, Stage.MEASURE
-        result = screen_volume(series.volume, load_models(screening=settings.screening), settings.screening)
+        result = screen_volume(
+            series.volume,
+            load_models(screening=settings.screening),
+            settings.screening,
+            acquisition=Acquisition.from_header(header),
+        )
     except Exception as error:
         item = error if isinstance(error, ItemError) else None
         if item is None:

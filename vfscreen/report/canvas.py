@@ -23,6 +23,9 @@ CUT: Colour = (160, 160, 160)
 GRADES: tuple[Colour, ...] = ((86, 180, 233), (240, 228, 66), (230, 159, 0), (255, 90, 30))
 """Grades 0-3 after Okabe and Ito's palette, told apart with any colour vision; the number always stands beside it."""
 
+REGION: Colour = (0, 158, 115)
+"""Border of the region of a density, and its HU."""
+
 BONE_WINDOW_HU = (-250.0, 950.0)
 
 

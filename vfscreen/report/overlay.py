@@ -4,8 +4,9 @@ Belongs here: the layout of that picture. Does not belong here: drawing tools (c
 picture is kept (lake).
 
 Left: the straightened sagittal view through the middle of the column, head up, front to the left, with the six points
-and three heights of every vertebra. Beside each: level, grade, heights, loss, uncertainty. Right: each flagged
-vertebra enlarged, once plain and once with its points.
+and three heights of every vertebra, and the border of the region whose density was measured. Beside each: level, grade,
+heights, loss, uncertainty, HU (in brackets where it counts for nothing). Right: each flagged vertebra enlarged, once
+plain and once with its points.
 """
 
 from __future__ import annotations
@@ -18,7 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from vfscreen.report.canvas import BACKGROUND, CUT, FAINT, GRADES, TEXT, Colour, circle, cross, font, grey_image
+from vfscreen.density.result import SeriesDensity, VertebraDensity
+from vfscreen.report.canvas import (
+    BACKGROUND,
+    CUT,
+    FAINT,
+    GRADES,
+    REGION,
+    TEXT,
+    Colour,
+    circle,
+    cross,
+    font,
+    grey_image,
+)
+from vfscreen.schema.names import FocalLesion
 from vfscreen.screening.result import PatientSummary, ScreeningResult, Vertebra
 from vfscreen.spine.straighten import StraightenedSlab
 
@@ -26,13 +41,14 @@ Float = NDArray[np.float64]
 
 _HEIGHT_PX = 1150
 _SCALE_MIN, _SCALE_MAX = 2.0, 5.0
-_TABLE_PX = 545
-_HEAD_PX = 74
+_TABLE_PX = 600
+_HEAD_PX = 94
 _FOOT_PX = 30
 _MARGIN_PX = 14
 _DETAIL_MM = (58.0, 46.0)
 _DETAIL_SCALE = 5.0
 _DETAILS_MAX = 8
+_HU_X = 385
 
 
 @dataclass(frozen=True)
@@ -162,6 +178,9 @@ def _mark(draw: ImageDraw.ImageDraw, view: _View, vertebra: Vertebra, arm: float
         x, y = view.at(view.slab.from_lps(vertebra.centre_lps_mm)[:2])
         draw.line((x - 14, y, x + 14, y), fill=colour, width=2)
         return
+    if (outline := vertebra.density.outline_lps_mm) is not None:
+        border = [view.at(p[:2]) for p in view.slab.from_lps(outline)]
+        draw.line([*border, border[0]], fill=REGION, width=1)
     points = [view.at(p[:2]) for p in view.slab.from_lps(vertebra.keypoints_lps_mm)]
     for superior, inferior in zip(points[0::2], points[1::2], strict=True):
         draw.line((*superior, *inferior), fill=colour, width=1)
@@ -179,6 +198,7 @@ def _head(draw: ImageDraw.ImageDraw, title: str, result: ScreeningResult) -> Non
     numbering = "numbering fixed by a landmark" if certain else "numbering NOT certain (levels with ?)"
     note = f"{len(result.vertebrae)} vertebrae, {graded} graded; {numbering}"
     draw.text((_MARGIN_PX, 53), note, font=font(13), fill=FAINT)
+    draw.text((_MARGIN_PX, 72), _density_summary(result.density), font=font(13), fill=FAINT)
 
 
 def _summary(patient: PatientSummary) -> str:
@@ -188,6 +208,28 @@ def _summary(patient: PatientSummary) -> str:
     probability = patient.grade2_probability
     chance = "-" if probability is None else f"{probability:.2f}"
     return f"highest grade {patient.max_genant_grade}     P(any grade ≥ 2) {chance}     SDI {sdi}"
+
+
+def _density_summary(density: SeriesDensity) -> str:
+    phase = "contrast unknown"
+    if density.contrast_phase is not None:
+        phase = f"{density.contrast_phase.value.replace('_', ' ')} ({density.contrast_phase_probability:.2f})"
+    if density.reference_hu is None:
+        return f"{phase};   no reference density"
+    levels = "+".join(density.reference_levels)
+    if density.reference_hu_corrected is None or density.category is None:
+        return f"{phase};   {levels} {density.reference_hu:.0f} HU, not corrected"
+    corrected = f"corrected {density.reference_hu_corrected:.0f} HU: {density.category.value.replace('_', ' ')}"
+    return f"{phase};   {levels} {density.reference_hu:.0f} HU, {corrected}"
+
+
+def _attenuation(density: VertebraDensity) -> str:
+    """Raw mean and spread; in brackets where something speaks against it."""
+    if density.trabecular_hu_mean is None:
+        return ""
+    value = f"{density.trabecular_hu_mean:.0f}±{density.trabecular_hu_sd:.0f} HU"
+    lesion = "" if density.focal_lesion in (None, FocalLesion.NONE) else f" {density.focal_lesion.value}?"
+    return (value if density.valid else f"({value})") + lesion
 
 
 def _frame_of_reference(draw: ImageDraw.ImageDraw, view: _View) -> None:
@@ -211,6 +253,7 @@ def _table(draw: ImageDraw.ImageDraw, view: _View, vertebrae: Sequence[Vertebra]
         colour = _colour(vertebra)
         draw.line((x - 24, y_body, x - 6, y), fill=colour, width=1)
         draw.text((x, y - 17), _label(vertebra), font=font(16, bold=True), fill=colour)
+        draw.text((x + _HU_X, y - 15), _attenuation(vertebra.density), font=font(13), fill=REGION)
         if vertebra.genant_grade is None:
             why = "cut by the edge of the volume" if vertebra.truncated else "neck"
             draw.text((x + 62, y - 15), f"{why}: not graded", font=font(13), fill=CUT)

@@ -1,7 +1,7 @@
-"""From points in the patient to findings: heights, losses, grades, probabilities, the patient's summary.
+"""From points in the patient to findings: heights, losses, grades, probabilities, the patient's summary, density.
 
-Belongs here: applying morphometry to a whole column, and which vertebrae are measured at all. Does not belong here: the
-definitions (morphometry), how the points were found (chain).
+Belongs here: applying morphometry and density to a whole column, and which vertebrae are measured at all. Does not
+belong here: the definitions (morphometry, density), how the points were found (chain).
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vfscreen.density.acquisition import Acquisition
+from vfscreen.density.measure import Body, measure_density
+from vfscreen.density.result import SeriesDensity
 from vfscreen.errors import ReasonCode
 from vfscreen.geometry.volume import Volume
 from vfscreen.morphometry.deformity import deformity_type, spinal_deformity_index
@@ -23,6 +26,7 @@ from vfscreen.schema.names import GRADED_LEVELS
 from vfscreen.screening.result import PatientSummary, Vertebra
 from vfscreen.screening.truncation import is_cut_short
 from vfscreen.settings import ScreeningSettings
+from vfscreen.settings_density import DensitySettings
 
 Float = NDArray[np.float64]
 
@@ -55,6 +59,15 @@ def interpret(
     ]
     vertebrae = tuple(_judged(f, e, settings) for f, e in zip(column, _expected(column), strict=True))
     return vertebrae, summarise(vertebrae)
+
+
+def with_density(
+    volume: Volume, vertebrae: Sequence[Vertebra], acquisition: Acquisition, settings: DensitySettings
+) -> tuple[tuple[Vertebra, ...], SeriesDensity]:
+    """Judged vertebrae, from superior to inferior, with the density of each, and that of the series."""
+    bodies = [Body(v.vertebra_level, v.keypoints_lps_mm, v.genant_grade) for v in vertebrae]
+    series, densities = measure_density(volume, bodies, acquisition, settings)
+    return tuple(replace(v, density=d) for v, d in zip(vertebrae, densities, strict=True)), series
 
 
 def summarise(vertebrae: Sequence[Vertebra]) -> PatientSummary:

@@ -6,6 +6,7 @@ Belongs here: the document's shape. Does not belong here: writing it (cli.screen
     reason_code      null where screened
     series           header and geometry of the series
     centreline_lps_mm, vertebrae, patient
+    density          of the series; each vertebra has its own block
 
 Positions are LPS mm. Nothing that was decided on is rounded; positions are given to 0.1 micrometre.
 """
@@ -18,11 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vfscreen.density.result import NO_DENSITY
 from vfscreen.errors import ItemError, State
 from vfscreen.morphometry.heights import PARTS
 from vfscreen.schema.names import KEYPOINTS
 from vfscreen.schema.tables import HEADER_COLUMNS
 from vfscreen.screening.result import PatientSummary, ScreeningResult, Vertebra
+from vfscreen.screening.rows import series_density_values, vertebra_density_values
 
 Document = dict[str, Any]
 
@@ -51,6 +54,7 @@ def screened_document(header: Mapping[str, Any], result: ScreeningResult) -> Doc
         "centreline_lps_mm": _positions(result.centreline.points_lps_mm),
         "vertebrae": [_vertebra(v) for v in result.vertebrae],
         "patient": _patient(result.patient),
+        "density": series_density_values(result.density),
     }
 
 
@@ -63,6 +67,7 @@ def ended_document(header: Mapping[str, Any], error: ItemError) -> Document:
         "centreline_lps_mm": [],
         "vertebrae": [],
         "patient": _patient(PatientSummary(None, None, None, None, ())),
+        "density": series_density_values(NO_DENSITY),
     }
 
 
@@ -89,6 +94,7 @@ def _vertebra(v: Vertebra) -> Document:
         "deformity_type": None if v.deformity_type is None else v.deformity_type.value,
         "fracture_probability": v.fracture_probability,
         "grade2_probability": v.grade2_probability,
+        "density": vertebra_density_values(v.density),
     }
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from vfscreen.density.acquisition import Acquisition
 from vfscreen.errors import Failed, ReasonCode, Stage, State
 from vfscreen.geometry.volume import Volume
 from vfscreen.ingest.decode import read_volume
@@ -107,7 +108,7 @@ def _screen(readout: Readout, models: ModelSet, settings: Settings, lake: Lake) 
     started = time.monotonic()
     try:
         limit = _time_limit(started, settings.sweep.series_timeout_s)
-        result = screen_volume(volume, models, settings.screening, limit)
+        result = screen_volume(volume, models, settings.screening, limit, Acquisition.from_header(row))
         del volume
         seconds = time.monotonic() - started
         path, message = _overlay(row, result, models.release, settings.overlay, lake)
