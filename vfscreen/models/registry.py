@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 """Of everything between the pixels and the numbers that is code, not weights: raised by whoever changes a result (the
-coarse grid, straightening, decoding, labelling, morphometry), so that old and new rows are told apart."""
+coarse grid, straightening, decoding, labelling, morphometry, density), so that old and new rows are told apart."""
 
 KINDS = ("locator", "vertebra")
 """What a release must hold, one card each."""

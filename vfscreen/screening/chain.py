@@ -1,4 +1,4 @@
-"""One volume in, measured vertebrae out: locate, straighten, detect, label, measure, interpret.
+"""One volume in, measured vertebrae out: locate, straighten, detect, label, measure, interpret, density.
 
 Belongs here: the order of the steps and what passes between them. Does not belong here: reading files, rows, pictures
 (pure of I/O), or any step itself (models, spine, morphometry).
@@ -14,12 +14,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from vfscreen.density.acquisition import NO_HEADER, Acquisition
 from vfscreen.errors import ReasonCode, Rejected, Stage
 from vfscreen.geometry.curve import Centreline
 from vfscreen.geometry.volume import Volume
 from vfscreen.models.ports import Detection, LocatedColumn, ModelSet
 from vfscreen.morphometry.heights import body_heights_mm, height_sd_mm
-from vfscreen.screening.measure import Found, interpret
+from vfscreen.screening.measure import Found, interpret, with_density
 from vfscreen.screening.result import ScreeningResult
 from vfscreen.screening.truncation import is_truncated
 from vfscreen.settings import ScreeningSettings
@@ -36,10 +37,12 @@ def screen_volume(
     models: ModelSet,
     settings: ScreeningSettings,
     checkpoint: Callable[[], None] = lambda: None,
+    acquisition: Acquisition = NO_HEADER,
 ) -> ScreeningResult:
     """Screen one CT volume, of any orientation and handedness.
 
-    checkpoint: called between the steps; what it raises ends the screening (a time limit, say).
+    checkpoint: called between the steps; what it raises ends the screening (a time limit, say). acquisition: what the
+    headers say; only density asks (voltage, kernel, contrast), and without them its corrected values are missing.
     Raises Rejected with SPINE_NOT_FOUND where the locator sees no column, VERTEBRAE_NOT_FOUND where the detector sees
     no vertebra on it. A vertebra cut by the volume's edge is in the result, truncated and not graded.
     """
@@ -79,7 +82,9 @@ def screen_volume(
             Stage.DETECT, ReasonCode.VERTEBRAE_NOT_FOUND, "Nothing but the sacrum was detected on the centreline."
         )
     vertebrae, patient = interpret(found, volume, settings)
-    return ScreeningResult(_through_bodies(slab.centreline, found), vertebrae, patient, slab)
+    checkpoint()
+    vertebrae, density = with_density(volume, vertebrae, acquisition, settings.density)
+    return ScreeningResult(_through_bodies(slab.centreline, found), vertebrae, patient, slab, density)
 
 
 def _through_bodies(located: Centreline, found: list[Found]) -> Centreline:
