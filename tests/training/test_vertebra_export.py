@@ -29,7 +29,7 @@ def checkpoint(tmp_path: Path) -> Path:
     network = VertebraNet()
     state = {f"module.{k}": v for k, v in network.state_dict().items()} | {"n_averaged": torch.tensor(1)}
     path = tmp_path / "checkpoint.pt"
-    torch.save({"average": state}, path)
+    torch.save({"average": state, "step": 1}, path)
     return path
 
 

@@ -16,8 +16,9 @@ import torch
 
 from tests.training import columns
 from vfscreen.models.networks2d import VertebraNet
+from vfscreen.training.loop import averaged_weights
 from vfscreen.training.slab_cases import make_case, save_case
-from vfscreen.training.vertebra_train import TrainSettings, averaged_weights, train
+from vfscreen.training.vertebra_train import TrainSettings, train
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_a_run_stops_resumes_and_moves_the_weights(cases: Path, tmp_path: Path) 
     assert second["step"] == 4
     assert any(not torch.equal(first["network"][k], second["network"][k]) for k in first["network"])
     network = VertebraNet()
-    network.load_state_dict(averaged_weights(checkpoint), strict=True)
+    network.load_state_dict(averaged_weights(checkpoint)[0], strict=True)
 
 
 def test_without_cases_the_trainer_says_what_to_do(tmp_path: Path) -> None:

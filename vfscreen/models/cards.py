@@ -10,6 +10,7 @@ asked for.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vfscreen.errors import WeightsError
+from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
 
 if TYPE_CHECKING:
@@ -59,15 +61,34 @@ class SlabCard(_Part):
         return SlabSpec(self.pixel_mm, self.anterior_mm, self.posterior_mm, self.margin_mm, self.plane_offsets_mm)
 
 
+class PatchCard(_Part):
+    """The patches a network was trained on; the fields of `PatchSpec`."""
+
+    rows: int = Field(gt=0)
+    columns: int = Field(gt=0)
+    body_depth_px: float = Field(gt=0)
+    pixel_min_mm: float = Field(gt=0)
+    pixel_max_mm: float = Field(gt=0)
+    plane_offsets_mm: tuple[float, ...] = Field(min_length=1)
+
+    @classmethod
+    def of(cls, spec: PatchSpec) -> PatchCard:
+        return cls(**asdict(spec))
+
+    def spec(self) -> PatchSpec:
+        return PatchSpec(**self.model_dump())
+
+
 class Preprocessing(_Part):
     """What is done to the image before the network sees it.
 
-    slab: for a network on straightened slabs. spacing_mm: for a network on a resampled volume, the voxel size along
-    x, y, z.
+    slab: for a network on straightened slabs. patch: for one on single vertebrae. spacing_mm: for a network on a
+    resampled volume, the voxel size along x, y, z.
     """
 
     window: IntensityWindow
     slab: SlabCard | None = None
+    patch: PatchCard | None = None
     spacing_mm: tuple[float, float, float] | None = None
 
 
@@ -102,7 +123,7 @@ class WeightCard(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     version: str
-    kind: Literal["vertebra", "locator"]
+    kind: Literal["vertebra", "locator", "endplates"]
     description: str
     architecture: str
     hyperparameters: dict[str, Any]

@@ -1,11 +1,11 @@
-"""The vertebra network: a small anchor-free 2D U-Net on sagittal images.
+"""The 2D networks: one that finds vertebrae on a sagittal image, one that reads the endplates of a single vertebra.
 
-After Zakharov, Pisov et al., "Interpretable vertebral fracture quantification via anchor-free landmarks localization",
-Medical Image Analysis 83 (2023), with point heat maps for a second, local look at each key point.
+`VertebraNet` after Zakharov, Pisov et al., "Interpretable vertebral fracture quantification via anchor-free landmarks
+localization", Medical Image Analysis 83 (2023), with point heat maps for a second, local look at each key point.
 
-Belongs here: the network's layers and its outputs. Does not belong here: windows and decoding (models.vertebra),
-losses (training). Only 2D convolutions and no state of the image's size, so that the same design reads a CT slab of
-any length and a lateral film (one plane).
+Belongs here: the networks' layers and outputs. Does not belong here: windows and decoding (models.vertebra,
+models.endplates), losses (training). Only 2D convolutions and no state of the image's size, so that the same design
+reads a CT slab of any length and a lateral film (one plane).
 """
 
 from __future__ import annotations
@@ -86,6 +86,44 @@ class VertebraNet(nn.Module):
             "fracture": classes[:, len(LEVELS) :],
             "points": functional.pixel_shuffle(self.point_head(fine), STRIDE),
         }
+
+
+class EndplateNet(nn.Module):
+    """(N, planes, H, W) windowed patch about one vertebra -> dict of tensors at H x W.
+
+    corners: (N, 4) logits of the four corners, each a distribution over the patch: anterior superior, anterior
+    inferior, posterior superior, posterior inferior. plates: (N, 2) logits of the superior and the inferior endplate's
+    row, a distribution over the rows of each column. Nothing regresses a position, so nothing pulls a collapsed
+    body towards the shape of a normal one.
+
+    planes as in `VertebraNet`. H and W must be multiples of 16.
+    """
+
+    def __init__(self, planes: int = 5, widths: tuple[int, ...] = (16, 32, 56, 88)) -> None:
+        super().__init__()
+        if planes % 2 != 1:
+            raise ValueError(f"planes must be an odd number, not {planes}")
+        self.planes = planes
+        self.widths = widths
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(STRIDE), _conv(planes * STRIDE**2, widths[0], 3), _Residual(widths[0])
+        )
+        self.down = nn.ModuleList(
+            nn.Sequential(_conv(a, b, 3, stride=2), _Residual(b), _Residual(b)) for a, b in itertools.pairwise(widths)
+        )
+        self.lateral = nn.ModuleList(_conv(b, a, 1) for a, b in itertools.pairwise(widths))
+        self.up = nn.ModuleList(nn.Sequential(_conv(2 * a, a, 3), _Residual(a)) for a in widths[:-1])
+        self.head = nn.Sequential(_conv(widths[0], 32, 3), nn.Conv2d(32, 6 * STRIDE**2, 3, padding=1))
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        skips = [self.stem(_symmetric(image, self.planes))]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        x = skips[-1]
+        for level in reversed(range(len(self.up))):
+            x = self.up[level](torch.cat([skips[level], _double(self.lateral[level](x))], dim=1))
+        maps = functional.pixel_shuffle(self.head(x), STRIDE)
+        return {"corners": maps[:, :4], "plates": maps[:, 4:]}
 
 
 def _symmetric(image: Tensor, planes: int) -> Tensor:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vfscreen.geometry.volume import Volume
 from vfscreen.schema.names import LEVELS
+from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
 
 Float = NDArray[np.float64]
@@ -53,6 +54,15 @@ class Detection:
     fracture_score: float
 
 
+@dataclass(frozen=True, eq=False)
+class PatchReading:
+    """What was read on n patches. points: (n, 6, 2) row and column in the order of schema.names.KEYPOINTS. spread: (n,
+    6, 2) standard deviations of their distributions along rows and columns. All in pixels."""
+
+    points: Float
+    spread: Float
+
+
 class Locator(Protocol):
     """Finds the vertebral column on the whole volume at low resolution."""
 
@@ -72,10 +82,27 @@ class VertebraDetector(Protocol):
         ...
 
 
+class EndplateReader(Protocol):
+    """Reads the six points of single vertebrae, on patches that an earlier look placed."""
+
+    @property
+    def patch_spec(self) -> PatchSpec: ...
+
+    def read(self, hu: NDArray[np.float32]) -> PatchReading:
+        """hu: (n, planes, rows, columns) as `patch_spec` says."""
+        ...
+
+    def sd_mm(self, spread_px: Float, pixel_mm: float) -> Float:
+        """Calibrated standard deviations in mm of points whose distributions are `spread_px` wide."""
+        ...
+
+
 @dataclass(frozen=True)
 class ModelSet:
-    """The models of one release. `release` is a name with a content hash and goes into every row."""
+    """The models of one release. `release` is a name with a content hash and goes into every row. A release may do
+    without an endplate reader: the detector's points stand."""
 
     release: str
     locator: Locator
     detector: VertebraDetector
+    endplates: EndplateReader | None = None

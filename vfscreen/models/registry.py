@@ -28,13 +28,16 @@ coarse grid, straightening, decoding, labelling, morphometry, density), so that 
 
 KINDS = ("locator", "vertebra")
 """What a release must hold, one card each."""
+OPTIONAL_KINDS = ("endplates",)
+"""What it may hold besides."""
 
 
 def release_cards(release: str = "default") -> dict[str, Path]:
     """Paths of the cards of a release by kind.
 
     release: a name in weights/releases.yaml, or the path of a YAML file of the same shape for one's own weights
-    (`{name: {locator: card, vertebra: card}}` with one entry; card paths relative to that file).
+    (`{name: {locator: card, vertebra: card, endplates: card}}` with one entry, the last of them optional; card
+    paths relative to that file).
     Raises WeightsError for an unknown release or an incomplete one.
     """
     own = release.endswith((".yaml", ".yml"))
@@ -46,10 +49,10 @@ def release_cards(release: str = "default") -> dict[str, Path]:
     if not isinstance(releases, dict) or (own and len(releases) != 1):
         raise WeightsError(f"{listing} must map {'one release' if own else 'releases'} to its cards")
     entry = next(iter(releases.values())) if own else releases.get(release)
-    if not isinstance(entry, dict) or set(entry) != set(KINDS):
+    if not isinstance(entry, dict) or not set(KINDS) <= set(entry) <= {*KINDS, *OPTIONAL_KINDS}:
         known = ", ".join(sorted(map(str, releases)))
         raise WeightsError(f"release {release!r} does not name a card for each of {KINDS}; known releases: {known}")
-    return {kind: listing.parent / f"{entry[kind]}.yaml" for kind in KINDS}
+    return {kind: listing.parent / f"{card}.yaml" for kind, card in entry.items()}
 
 
 def read_release(release: str = "default") -> dict[str, WeightCard]:
@@ -90,6 +93,7 @@ def load_models(
     device: see `backends.choose_backend`. threads: inference threads of this process. screening: as `release_name`.
     Raises WeightsError where weights and cards disagree, SettingsError where the device cannot be had.
     """
+    from vfscreen.models.endplates import load_endplate_reader
     from vfscreen.models.locator import load_locator
     from vfscreen.models.ports import ModelSet
     from vfscreen.models.vertebra import load_vertebra_detector
@@ -100,4 +104,7 @@ def load_models(
         release=name,
         locator=load_locator(paths["locator"], device=device, threads=threads),
         detector=load_vertebra_detector(paths["vertebra"], device=device, threads=threads),
+        endplates=load_endplate_reader(paths["endplates"], device=device, threads=threads)
+        if "endplates" in paths
+        else None,
     )

@@ -12,30 +12,38 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter1d
 Image = NDArray[np.float32]
 
 
-def degrade(hu: Image, rng: np.random.Generator, hard: float = 1.0) -> Image:
-    """hu: (planes, rows, columns) at about 1 mm -> the same shape, degraded at random; `hard` scales it, 0 is off."""
+def degrade(
+    hu: Image, rng: np.random.Generator, hard: float = 1.0, pixel_mm: float = 1.0, slope_sd: float = 0.08
+) -> Image:
+    """hu: (planes, rows, columns) -> the same shape, degraded at random; `hard` scales it, 0 is off.
+
+    pixel_mm: pixel size along rows and columns. slope_sd: how far from square to the columns slices may lie.
+    """
     out = hu
+    px = 1.0 / pixel_mm
     # bone density and contrast medium: what is denser than muscle is stretched
     gain = float(np.exp(rng.normal(0, 0.25 * hard)))
     out = np.where(out > 40.0, 40.0 + (out - 40.0) * gain, out)
     out = out + np.float32(rng.normal(0, 12.0 * hard))
     if rng.random() < 0.5 * hard:
-        out = thick_slices(out, float(rng.uniform(1.0, 5.0)), float(rng.normal(0, 0.08)), float(rng.random()))
+        out = thick_slices(out, px * float(rng.uniform(1.0, 5.0)), float(rng.normal(0, slope_sd)), float(rng.random()))
     draw = rng.random()
     if draw < 0.4 * hard:
-        out = gaussian_filter(out, (0.0, *([float(rng.uniform(0.2, 0.9))] * 2)))
+        out = gaussian_filter(out, (0.0, *([px * float(rng.uniform(0.2, 0.9))] * 2)))
     elif draw < 0.6 * hard:
-        out = out + np.float32(rng.uniform(0.3, 1.2)) * (out - gaussian_filter(out, (0.0, 1.0, 1.0)))
+        out = out + np.float32(rng.uniform(0.3, 1.2)) * (out - gaussian_filter(out, (0.0, px, px)))
     if rng.random() < 0.8 * hard:
         sd = float(np.exp(rng.uniform(np.log(4.0), np.log(70.0))))
         noise = rng.standard_normal(out.shape, dtype=np.float32)
         if rng.random() < 0.6:
-            blur = float(rng.uniform(0.4, 0.9))
+            blur = px * float(rng.uniform(0.4, 0.9))
             noise = gaussian_filter(noise, (0.0, blur, blur))
             noise /= max(float(noise.std()), 1e-6)
         out = out + np.float32(sd) * noise
     if rng.random() < 0.1 * hard:
-        streaks = gaussian_filter1d(rng.standard_normal((1, out.shape[1], 1)), float(rng.uniform(0.5, 2.0)), axis=1)
+        streaks = gaussian_filter1d(
+            rng.standard_normal((1, out.shape[1], 1)), px * float(rng.uniform(0.5, 2.0)), axis=1
+        )
         out = out + np.asarray(streaks * rng.uniform(20, 120), dtype=np.float32)
     return np.asarray(out, dtype=np.float32)
 

@@ -25,7 +25,7 @@ from vfscreen.training.readings import ReadVertebra
 Float = NDArray[np.float64]
 
 CASE_SPEC = SlabSpec(
-    pixel_mm=0.7,
+    pixel_mm=0.5,
     anterior_mm=63.0,
     posterior_mm=63.0,
     margin_mm=45.0,

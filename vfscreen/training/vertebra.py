@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vfscreen.geometry.curve import Centreline
+from vfscreen.models.endplates import load_endplate_reader
 from vfscreen.models.registry import WEIGHTS_DIR, release_cards
 from vfscreen.models.vertebra import load_vertebra_detector
 from vfscreen.spine.centreline import fit_centreline
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluating = commands.add_parser("evaluate", help="measure weights and print the table")
     _add_sources(evaluating, "--data")
     evaluating.add_argument("--card", type=Path, default=DEFAULT_CARD)
+    evaluating.add_argument("--endplates", type=Path, metavar="CARD", help="an endplate network's second look")
     evaluating.add_argument("--centreline", choices=["read", "located"], default="read")
     evaluating.add_argument(
         "--simulate", type=int, default=0, metavar="N", help="N windows of each spine with simulated fractures instead"
@@ -140,16 +142,20 @@ def _export(parsed: argparse.Namespace) -> int:
 
 def _evaluate(parsed: argparse.Namespace) -> int:
     detector = load_vertebra_detector(parsed.card, parsed.device)
+    reader = None if parsed.endplates is None else load_endplate_reader(parsed.endplates, parsed.device)
     results: list[VolumeResult] = []
     for spine in _spines(parsed):
         if parsed.simulate:
-            results.append(simulated_result(spine.case(), detector, parsed.simulate))
+            results.append(simulated_result(spine.case(), detector, parsed.simulate, reader))
             continue
         centreline = spine.centreline if parsed.centreline == "read" else _located(spine, parsed.device)
         if centreline is None:
             print(f"{spine.name}: no spine was located", file=sys.stderr)
             continue
-        results.append(evaluate_volume(spine.name, spine.volume, centreline, spine.vertebrae, detector))
+        centred = parsed.centreline == "read"
+        results.append(
+            evaluate_volume(spine.name, spine.volume, centreline, spine.vertebrae, detector, reader, centred)
+        )
         _print_table(spine.name, summarise(results[-1:], parsed.confidence_min))
     if not results:
         print("nothing was evaluated", file=sys.stderr)
@@ -177,6 +183,8 @@ def _located(spine: ReadSpine, device: str) -> Centreline | None:
 def _command(parsed: argparse.Namespace) -> str:
     """The command without this machine's paths: a card may be read anywhere."""
     words = ["python -m vfscreen.training.vertebra evaluate"]
+    if parsed.endplates is not None:
+        words.append(f"--endplates {parsed.endplates.name}")
     if parsed.readings is not None:
         words.append("--data DATA")
     words += [f"--volume {pair.split('=', 1)[0]}=PATH" for pair in parsed.volume]

@@ -31,15 +31,15 @@ ROWS = 192
 WHOLE_SHARE = 0.55
 """A vertebra cut by the edge is trained on where at least this share of its height is in view, ignored below it."""
 
-_GRID_P = np.arange(-CASE_SPEC.anterior_mm, CASE_SPEC.posterior_mm + 1e-6, 1.4)
+GRID_P = np.arange(-CASE_SPEC.anterior_mm, CASE_SPEC.posterior_mm + 1e-6, 1.4)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One training sample.
 
-    hu: float32 (planes, ROWS, columns). points: (MAX_VERTEBRAE, 6, 2) pixels (row, column). weight: (MAX_VERTEBRAE,)
-    0 where there is no vertebra. level: index or -1. fracture: soft target 0..1 or -1. judged: bool (ROWS / STRIDE,
+    hu: float32 (planes, rows, columns). points: (MAX_VERTEBRAE, 6, 2) pixels (row, column). weight: (MAX_VERTEBRAE,)
+    0 where there is no vertebra. level: index or -1. fracture: soft target 0..1 or -1. judged: bool (rows / STRIDE,
     columns / STRIDE), cells where the absence of a centre is known.
     """
 
@@ -62,8 +62,10 @@ class SampleSettings:
     hard: float = 1.0
 
 
-def draw_sample(case: SlabCase, spec: SlabSpec, settings: SampleSettings, rng: np.random.Generator) -> Sample:
-    """One random sample of a case on the network's slab `spec`."""
+def draw_sample(
+    case: SlabCase, spec: SlabSpec, settings: SampleSettings, rng: np.random.Generator, rows: int = ROWS
+) -> Sample:
+    """One random sample of a case on the slab `spec`, `rows` pixels long."""
     points, warps, lost = _deform(case, settings, rng)
     middle_row = float(rng.choice(points[..., 0].mean(axis=1))) + rng.normal(0, 35)
     hard = settings.hard
@@ -78,18 +80,18 @@ def draw_sample(case: SlabCase, spec: SlabSpec, settings: SampleSettings, rng: n
     shift_l = np.clip(rng.normal(0, 2.5), -5, 5) * hard
     roll = np.tan(np.deg2rad(rng.normal(0, 3.0))) * hard
 
-    rows, columns = ROWS, spec.columns
+    columns = spec.columns
     r = (np.arange(rows) + 0.5 - rows / 2) * spec.pixel_mm
     c = np.arange(columns) * spec.pixel_mm - spec.anterior_mm
     out = np.stack(np.meshgrid(r, c, indexing="ij"), axis=-1)
     inner = out @ np.linalg.inv(forward).T
     row = inner[..., 0] + middle_row
     p = inner[..., 1] - sway_p(row) - shift_p
-    source_row = _undo(row, p, warps)
+    source_row = undo_rows(row, p, warps)
 
     lateral = shift_l + sway_l(row) + roll * p
     offsets = np.asarray(spec.plane_offsets_mm)[:, None, None] * (1 if rng.random() < 0.5 else -1)
-    hu = _sample_planes(case, source_row, p, np.clip(lateral[None] + offsets, -15.0, 15.0))
+    hu = sample_planes(case, source_row, p, np.clip(lateral[None] + offsets, -15.0, 15.0))
 
     moved = points.copy()
     moved[..., 1] += sway_p(points[..., 0]) + shift_p
@@ -107,7 +109,7 @@ def draw_sample(case: SlabCase, spec: SlabSpec, settings: SampleSettings, rng: n
         hu[:, cut] = AIR_HU
         inside &= ~cut
     judged = known | ~inside
-    hu = degrade(hu, rng, hard)
+    hu = degrade(hu, rng, hard, spec.pixel_mm)
     hu[:, ~inside] = AIR_HU
     return _assemble(case, hu, pixels, lost, judged, (low, high))
 
@@ -118,7 +120,7 @@ def _deform(
     """Points after random height-loss warps, the warps, and for each vertebra the largest share of a height it lost."""
     points = case.points.copy()
     warps: list[RowWarp] = []
-    before = _heights(points)
+    before = heights(points)
     for v in range(len(points)):
         draw = rng.random()
         if draw > settings.fracture_share + settings.shape_share:
@@ -129,20 +131,20 @@ def _deform(
             points[v],
             points[v - 1] if v > 0 else None,
             points[v + 1] if v + 1 < len(points) else None,
-            _GRID_P,
+            GRID_P,
             superior,
             inferior,
         )
         points = warp.forward(points)
         warps.append(warp)
-    return points, warps, np.max(1.0 - _heights(points) / before, axis=1)
+    return points, warps, np.max(1.0 - heights(points) / before, axis=1)
 
 
 def _profiles(points: Float, fractured: bool, rng: np.random.Generator) -> tuple[Float, Float]:
     """How far (mm, (C,)) the superior and the inferior endplate move inwards at each column of the grid."""
     front, back = points[0:2, 1].mean(), points[4:6, 1].mean()
-    x = (_GRID_P - front) / max(back - front, 5.0)  # 0 at the anterior wall, 1 at the posterior
-    height = float(_heights(points[None])[0].mean())
+    x = (GRID_P - front) / max(back - front, 5.0)  # 0 at the anterior wall, 1 at the posterior
+    height = float(heights(points[None])[0].mean())
     wedge = np.clip(1 - x, 0, 1) ** rng.uniform(0.7, 1.8)
     # a biconcave endplate sags over most of its depth; a deep narrow slot is no fracture
     centre, width = rng.normal(0.5, 0.06), rng.uniform(0.38, 0.55)
@@ -172,30 +174,34 @@ def _profiles(points: Float, fractured: bool, rng: np.random.Generator) -> tuple
     return total * superior_share + bumps[0], total * (1 - superior_share) + bumps[1]
 
 
-def _undo(row: Float, p: Float, warps: Sequence[RowWarp]) -> Float:
+def undo_rows(row: Float, p: Float, warps: Sequence[RowWarp]) -> Float:
     """Rows of the undeformed case for deformed positions: the warps' inverses, last first."""
     if not warps:
         return row
     grid = np.arange(row.min() - 2.0, row.max() + 2.0, 0.7)
-    rows = np.broadcast_to(grid[:, None], (grid.size, _GRID_P.size)).copy()
+    rows = np.broadcast_to(grid[:, None], (grid.size, GRID_P.size)).copy()
     for warp in reversed(warps):
-        for c in range(_GRID_P.size):
+        for c in range(GRID_P.size):
             rows[:, c] = np.interp(rows[:, c], warp.target[:, c], warp.source[:, c])
-    at = [(row - grid[0]) / 0.7, (p - _GRID_P[0]) / 1.4]
+    at = [(row - grid[0]) / 0.7, (p - GRID_P[0]) / 1.4]
     return np.asarray(map_coordinates(rows, at, order=1, mode="nearest"))
 
 
-def _sample_planes(case: SlabCase, row: Float, p: Float, lateral: Float) -> NDArray[np.float32]:
+def sample_planes(case: SlabCase, row: Float, p: Float, lateral: Float) -> NDArray[np.float32]:
     """Trilinear samples of a case: row, p (H, W) mm, lateral (planes, H, W) mm -> (planes, H, W)."""
-    planes, rows, columns = case.hu.shape
+    # only the rows in reach are turned into floats: a case is much longer than a window
+    first = int(np.clip(row.min() / CASE_SPEC.pixel_mm - 1, 0, case.hu.shape[1] - 2))
+    last = int(np.clip(row.max() / CASE_SPEC.pixel_mm + 3, first + 2, case.hu.shape[1]))
+    hu = case.hu[:, first:last]
+    planes, rows, columns = hu.shape
     offsets = CASE_SPEC.plane_offsets_mm
     z = (lateral - offsets[0]) / (offsets[1] - offsets[0])
-    y = np.broadcast_to(row / CASE_SPEC.pixel_mm, z.shape)
+    y = np.broadcast_to(row / CASE_SPEC.pixel_mm - first, z.shape)
     x = np.broadcast_to((p + CASE_SPEC.anterior_mm) / CASE_SPEC.pixel_mm, z.shape)
     extent = np.array([columns - 1, rows - 1, planes - 1])
     grid = np.stack([x, y, z], axis=-1) / extent * 2 - 1
     sampled = functional.grid_sample(
-        torch.from_numpy(case.hu.astype(np.float32))[None, None],
+        torch.from_numpy(hu.astype(np.float32))[None, None],
         torch.from_numpy(grid.astype(np.float32))[None],
         align_corners=True,
         padding_mode="border",
@@ -270,5 +276,5 @@ def _assemble(
     return Sample(hu, points, weight, level, fracture, judged)
 
 
-def _heights(points: Float) -> Float:
+def heights(points: Float) -> Float:
     return np.asarray(np.maximum(np.linalg.norm(points[..., 1::2, :] - points[..., 0::2, :], axis=-1), 1e-3))

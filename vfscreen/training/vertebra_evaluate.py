@@ -7,7 +7,7 @@ whole chain's evaluation (evaluation).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,12 @@ from scipy.stats import rankdata
 
 from vfscreen.geometry.curve import Centreline
 from vfscreen.geometry.volume import Volume
-from vfscreen.models.ports import Detection, VertebraDetector
+from vfscreen.models.ports import Detection, EndplateReader, VertebraDetector
 from vfscreen.morphometry.genant import MODERATE_LOSS, genant_grade, raw_height_loss
 from vfscreen.morphometry.heights import body_heights_mm
+from vfscreen.screening.refine import read_points
 from vfscreen.spine.straighten import straighten
+from vfscreen.spine.symmetry import mirror_planes
 from vfscreen.training.readings import ReadVertebra
 
 Float = NDArray[np.float64]
@@ -59,9 +61,13 @@ def evaluate_volume(
     centreline: Centreline,
     vertebrae: Sequence[ReadVertebra],
     detector: VertebraDetector,
+    reader: EndplateReader | None = None,
+    centred: bool = True,
     threshold: float = 0.5,
 ) -> VolumeResult:
-    """Run the detector along a centreline and match what it finds to the reading.
+    """Run the detector along a centreline, and the endplate reader on what it finds, and match that to the reading.
+
+    centred: the centreline runs in the mid-sagittal plane, as a reader's does; otherwise each vertebra's own is found.
 
     A detection belongs to the nearest read vertebra whose centre is within half its height. Detections beyond the first
     and last read vertebra, where nothing was read, count neither way; so do those with a point outside the volume
@@ -69,8 +75,13 @@ def evaluate_volume(
     """
     slab = straighten(volume, centreline, detector.slab_spec)
     detections = [d for d in detector.detect(slab.hu) if d.score >= threshold]
-    points = [slab.to_lps(d.keypoints) for d in detections]
-    matches, taken = match_detections(name, vertebrae, detections, points)
+    left = np.zeros(len(detections))
+    if not centred and detections:
+        left = mirror_planes(volume, centreline, slab.to_curve(np.stack([d.centre for d in detections])))
+    read = read_points(volume, slab, detections, left, reader)
+    points = [r.keypoints_lps_mm for r in read]
+    refined = [replace(d, keypoint_sd_mm=r.sd_mm) for d, r in zip(detections, read, strict=True)]
+    matches, taken = match_detections(name, vertebrae, refined, points)
     centres = [p.mean(axis=0) for p in points]
     z = [float(v.centre_lps_mm[2]) for v in vertebrae]
     extra = tuple(

@@ -14,30 +14,63 @@ from typing import Any
 
 import yaml
 
-from vfscreen.models.cards import SlabCard, WeightCard, save_tensors, write_card
-from vfscreen.models.networks2d import VertebraNet
+from vfscreen.models.cards import PatchCard, SlabCard, WeightCard, save_tensors, write_card
+from vfscreen.models.endplates import CORNERS, EndplateDecode
+from vfscreen.models.networks2d import EndplateNet, VertebraNet
 from vfscreen.models.vertebra import DecodeParameters
 from vfscreen.schema.names import KEYPOINTS, LEVELS
+from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
+from vfscreen.training.loop import averaged_weights
 from vfscreen.training.vertebra_evaluate import Number
-from vfscreen.training.vertebra_train import WINDOW, averaged_weights
+from vfscreen.training.vertebra_train import WINDOW
 
 
 def export_weights(checkpoint: Path, card_path: Path) -> WeightCard:
-    """Write the averaged weights of a checkpoint beside `card_path` and bring the card up to date.
+    """Write the averaged vertebra network of a checkpoint beside `card_path`; see `_export`."""
+    return _export(
+        VertebraNet(),
+        checkpoint,
+        card_path,
+        {"window": WINDOW.model_dump(), "slab": SlabCard.of(SlabSpec()).model_dump()},
+        {"levels": list(LEVELS), "keypoints": list(KEYPOINTS)},
+        asdict(DecodeParameters()),
+    )
 
-    The card file must exist with the parts a person writes. Metrics of other weights are dropped: they
-    are measured again with `evaluate --card`. Raises ValueError (pydantic) where the card is incomplete.
+
+def export_endplates(checkpoint: Path, card_path: Path) -> WeightCard:
+    """Write the averaged endplate network of a checkpoint beside `card_path`; see `_export`."""
+    return _export(
+        EndplateNet(),
+        checkpoint,
+        card_path,
+        {"window": WINDOW.model_dump(), "patch": PatchCard.of(PatchSpec()).model_dump()},
+        {"corners": [KEYPOINTS[k] for k in CORNERS], "plates": ["superior", "inferior"]},
+        asdict(EndplateDecode()),
+    )
+
+
+def _export(
+    network: VertebraNet | EndplateNet,
+    checkpoint: Path,
+    card_path: Path,
+    preprocessing: dict[str, Any],
+    labels: dict[str, list[str]],
+    decode: dict[str, Any],
+) -> WeightCard:
+    """Bring a card up to date with the weights of a checkpoint.
+
+    The card file must exist with the parts a person writes; numbers in its `decode` stand above the defaults. Metrics
+    of other weights are dropped: they are measured again. Raises ValueError (pydantic) where the card is incomplete.
     """
-    network = VertebraNet()
-    network.load_state_dict(averaged_weights(checkpoint))
+    network.load_state_dict(averaged_weights(checkpoint)[0])
     entry: dict[str, Any] = yaml.safe_load(card_path.read_text(encoding="utf-8"))
     entry |= {
-        "architecture": "vfscreen.models.networks2d.VertebraNet",
+        "architecture": f"vfscreen.models.networks2d.{type(network).__name__}",
         "hyperparameters": {"planes": network.planes, "widths": list(network.widths)},
-        "preprocessing": {"window": WINDOW.model_dump(), "slab": SlabCard.of(SlabSpec()).model_dump()},
-        "labels": {"levels": list(LEVELS), "keypoints": list(KEYPOINTS)},
-        "decode": asdict(DecodeParameters()) | (entry.get("decode") or {}),
+        "preprocessing": preprocessing,
+        "labels": labels,
+        "decode": decode | (entry.get("decode") or {}),
         "metrics": [],
         "sha256": save_tensors(network.state_dict(), card_path.with_suffix(".safetensors")),
     }

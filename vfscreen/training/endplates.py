@@ -1,0 +1,120 @@
+"""Train and export the endplate network: `python -m vfscreen.training.endplates COMMAND`.
+
+Belongs here: the command line. Does not belong here: anything it calls. Cases come from `training.vertebra prepare`;
+the network is measured within the vertebra network's chain by `training.vertebra evaluate`.
+
+Examples:
+    python -m vfscreen.training.endplates pool --work WORK --count 16000
+    python -m vfscreen.training.endplates train --work WORK --run WORK/endplates --exclude covid_ar crlm_1004
+    python -m vfscreen.training.endplates export --checkpoint WORK/endplates/checkpoint.pt --card CARD.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vfscreen.models.registry import WEIGHTS_DIR
+from vfscreen.spine.patches import PatchSpec
+from vfscreen.training.endplate_train import EndplateTrainSettings, train_endplates
+from vfscreen.training.fracture_shapes import ShapeSettings
+from vfscreen.training.patch_data import make_pool_part
+from vfscreen.training.slab_cases import load_case
+from vfscreen.training.vertebra_export import export_endplates
+
+DEFAULT_CARD = WEIGHTS_DIR / "endplates-v1.yaml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m vfscreen.training.endplates",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    pool = commands.add_parser("pool", help="draw patches of WORK/cases into WORK/pool, a part a seed")
+    pool.add_argument("--work", type=Path, required=True)
+    pool.add_argument("--count", type=int, default=16000)
+    pool.add_argument("--seed", type=int, default=0)
+    pool.add_argument("--exclude", nargs="*", default=[], help="beginnings of names of cases to leave out")
+    pool.add_argument("--case-weight", action="append", default=[], metavar="PREFIX=WEIGHT", help="of a vertebra")
+    pool.set_defaults(run_command=_pool)
+
+    training = commands.add_parser("train", help="train on WORK/pool; the same command resumes")
+    training.add_argument("--work", type=Path, required=True)
+    training.add_argument("--run", type=Path, required=True, help="folder of checkpoint.pt and log.csv")
+    training.add_argument("--steps", type=int, default=8000)
+    training.add_argument("--batch", type=int, default=24)
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--threads", type=int, default=1)
+    training.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    training.add_argument("--exclude", nargs="*", default=[], help="beginnings of names of cases to hold out")
+    training.set_defaults(run_command=_train)
+
+    exporting = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
+    exporting.add_argument("--checkpoint", type=Path, required=True)
+    exporting.add_argument("--card", type=Path, default=DEFAULT_CARD)
+    exporting.set_defaults(run_command=_export)
+
+    parsed = parser.parse_args(arguments)
+    status: int = parsed.run_command(parsed)
+    return status
+
+
+def _pool(parsed: argparse.Namespace) -> int:
+    weights = [(prefix, float(weight)) for prefix, weight in (p.split("=", 1) for p in parsed.case_weight)]
+    cases = [
+        load_case(path)
+        for path in sorted((parsed.work / "cases").glob("*.npz"))
+        if not path.stem.startswith(tuple(parsed.exclude) or ("\0",))
+    ]
+    if not cases:
+        print(f"no slab cases in {parsed.work / 'cases'}: run `python -m vfscreen.training.vertebra prepare` first")
+        return 1
+    chances = [len(case.points) * case_weight(case.name, weights) for case in cases]
+    make_pool_part(
+        cases,
+        chances,
+        parsed.count,
+        parsed.work / "pool" / f"{parsed.seed:04d}",
+        PatchSpec(),
+        ShapeSettings(),
+        parsed.seed,
+    )
+    print(f"{parsed.count} patches of {len(cases)} cases")
+    return 0
+
+
+def _train(parsed: argparse.Namespace) -> int:
+    settings = EndplateTrainSettings(
+        pool=parsed.work / "pool",
+        run=parsed.run,
+        steps=parsed.steps,
+        batch=parsed.batch,
+        seed=parsed.seed,
+        threads=parsed.threads,
+        device=parsed.device,
+        exclude=tuple(parsed.exclude),
+    )
+    print(train_endplates(settings))
+    return 0
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    card = export_endplates(parsed.checkpoint, parsed.card)
+    print(f"{card.name} {card.version}: sha256 {card.sha256}")
+    return 0
+
+
+def case_weight(name: str, weights: Sequence[tuple[str, float]]) -> float:
+    """The weight whose prefix fits `name` best; 1 where none fits."""
+    fitting = [(len(prefix), weight) for prefix, weight in weights if name.startswith(prefix)]
+    return max(fitting)[1] if fitting else 1.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
