@@ -21,6 +21,7 @@ from vfscreen.geometry.volume import Volume
 from vfscreen.models.ports import Detection, LocatedColumn, ModelSet
 from vfscreen.morphometry.heights import body_heights_mm, height_sd_mm
 from vfscreen.screening.measure import Found, interpret, with_density
+from vfscreen.screening.refine import BodyPoints, read_points
 from vfscreen.screening.result import ScreeningResult
 from vfscreen.screening.truncation import is_truncated
 from vfscreen.settings import ScreeningSettings
@@ -71,9 +72,10 @@ def screen_volume(
     column = _label(slab, detections, located)
     centres = np.stack([d.centre for d in detections])
     left_mm = mirror_planes(volume, slab.centreline, slab.to_curve(centres))
+    points = read_points(volume, slab, detections, left_mm, models.endplates)
     checkpoint()
     found = [
-        _measure(volume, slab, detection, column, float(left_mm[i]), i, settings)
+        _measure(volume, detection, points[i], column, i, settings)
         for i, detection in enumerate(detections)
         if column.levels[i] != "S"  # a sacrum that looked like a vertebra is none
     ]
@@ -127,16 +129,14 @@ def _label(slab: StraightenedSlab, detections: list[Detection], located: Located
 
 def _measure(
     volume: Volume,
-    slab: StraightenedSlab,
     detection: Detection,
+    points: BodyPoints,
     column: LabelledColumn,
-    left_mm: float,
     index: int,
     settings: ScreeningSettings,
 ) -> Found:
-    """A detection in patient coordinates. Key points are read on the slab's middle plane and lie on the vertebra's
-    own mid-sagittal plane beside it."""
-    keypoints = slab.to_lps(detection.keypoints, left_mm)
+    """A detection with its points, in patient coordinates."""
+    keypoints = points.keypoints_lps_mm
     level, probability = column.levels[index], float(column.probabilities[index])
     return Found(
         vertebra_level=level,
@@ -145,11 +145,11 @@ def _measure(
         and bool(column.landmarks)
         and probability >= settings.level_certain_probability,
         detection_probability=float(detection.score),
-        centre_lps_mm=slab.to_lps(detection.centre, left_mm),
+        centre_lps_mm=keypoints.mean(axis=0),
         keypoints_lps_mm=keypoints,
-        keypoint_sd_mm=np.sqrt(np.mean(np.square(detection.keypoint_sd_mm), axis=1)),
+        keypoint_sd_mm=np.sqrt(np.mean(np.square(points.sd_mm), axis=1)),
         heights_mm=body_heights_mm(keypoints),
-        height_sd_mm=height_sd_mm(detection.keypoints, detection.keypoint_sd_mm),
+        height_sd_mm=height_sd_mm(points.plane_mm, points.sd_mm),
         fracture_score=float(detection.fracture_score),
         truncated=is_truncated(volume, keypoints, settings.truncation_margin_mm),
     )
