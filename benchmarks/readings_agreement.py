@@ -3,7 +3,7 @@
     python benchmarks/readings_agreement.py --case CT READINGS.json [--case CT READINGS.json ...] [--json OUT.json]
 
 CT is a DICOM folder or a NIfTI file, READINGS.json a reading in the same LPS frame: `vertebrae`, each with `level`,
-`confidence` and six points in mm. A found vertebra matches a read one if their centres are each other's nearest and
+`confidence` and six points in mm. Found and read vertebrae are matched one to one by their centres,
 within 12 mm. Extra: found between the highest and lowest read vertebra (others are counted as beyond: a
 reader leaves out what is cut). Points, heights and levels are compared on matched, graded vertebrae whose reading has a
 confidence of at least 0.5.
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from vfscreen.errors import ItemError
+from vfscreen.geometry.matching import match_points
 from vfscreen.geometry.volume import Volume
 from vfscreen.ingest.single import read_single
 from vfscreen.models.ports import LocatedColumn, ModelSet
@@ -35,7 +36,6 @@ from vfscreen.screening.chain import screen_volume
 from vfscreen.screening.result import ScreeningResult
 from vfscreen.settings import AcceptSettings, Settings
 
-MATCH_MM = 12.0
 CONFIDENCE_MIN = 0.5
 ANY_ORIENTATION = Settings(accept=AcceptSettings(orientations=("axial", "coronal", "sagittal", "oblique")))
 
@@ -56,12 +56,7 @@ def compare(result: ScreeningResult, reading: dict[str, Any]) -> dict[str, Any]:
     points = np.array([[v[k] for k in KEYPOINTS] for v in truth], dtype=float)
     centres = points.mean(axis=1)
     found = np.array([v.centre_lps_mm for v in result.vertebrae])
-    distance = np.linalg.norm(centres[:, None] - found[None], axis=2)
-    pairs = [
-        (t, int(distance[t].argmin()))
-        for t in range(len(truth))
-        if distance[t].min() < MATCH_MM and distance[:, distance[t].argmin()].argmin() == t
-    ]
+    pairs = sorted(match_points(centres, found).items())
     matched = {f for _, f in pairs}
     z = centres[:, 2]
     extra = [f for f in range(len(found)) if f not in matched]

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from vfscreen.errors import State
+from vfscreen.geometry.matching import match_points
 from vfscreen.schema.names import KEYPOINTS
 from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, VisibleVertebra
-
-MATCH_MM = 12.0
-"""A finding this near to the centre of a true body is of that body: half a thoracic disc-to-disc distance."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +102,8 @@ def score(truth: DemoTruth, series: Iterable[Mapping[str, Any]], vertebrae: Iter
 
 
 def _match(series: SeriesTruth, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Pair], list[Mapping[str, Any]]]:
-    """One to one by distance of the centres; what cannot be matched within `MATCH_MM` is missed or extra."""
-    if not rows:
-        return [Pair(series, v, None) for v in series.vertebrae], []
-    true = np.array([v.centre_lps_mm for v in series.vertebrae], dtype=np.float64).reshape(-1, 3)
-    found = np.array([r["centre_lps_mm"] for r in rows], dtype=np.float64)
-    distance = np.linalg.norm(true[:, None] - found[None], axis=2)
-    # beyond the limit all are equally bad, so that far pairs cannot push near ones apart
-    chosen = zip(*linear_sum_assignment(np.minimum(distance, 4 * MATCH_MM)), strict=True)
-    partner = {int(t): int(f) for t, f in chosen if distance[t, f] <= MATCH_MM}
+    """One to one by distance of the centres; what cannot be matched is missed or extra."""
+    partner = match_points([v.centre_lps_mm for v in series.vertebrae], [r["centre_lps_mm"] for r in rows])
     pairs = [Pair(series, v, rows[partner[n]] if n in partner else None) for n, v in enumerate(series.vertebrae)]
     taken = set(partner.values())
     return pairs, [row for n, row in enumerate(rows) if n not in taken]

@@ -1,6 +1,7 @@
 """Six-point readings of vertebrae on CT: the JSON format a reader's work comes in.
 
-Belongs here: parsing and checking a reading, its centreline. Does not belong here: reading pixels (ingest), slabs.
+Belongs here: a reading as arrays, its centreline. Does not belong here: the file's fields (schema.six_points), reading
+pixels (ingest), slabs.
 
 A reading `NAME_six_points.json` names its volume's points in LPS mm: `centreline_lps_mm` (rough) and `vertebrae`, each
 with the six points of `schema.names.KEYPOINTS`, `level` (or null), `level_certain`, `confidence` 0..1 and, where known,
@@ -15,41 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from vfscreen.geometry.curve import Centreline
-from vfscreen.schema.names import KEYPOINTS, LEVELS
+from vfscreen.schema.names import KEYPOINTS
+from vfscreen.schema.six_points import SixPointFile
 
 Float = NDArray[np.float64]
-Point = tuple[float, float, float]
-
-
-class _VertebraEntry(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    level: str | None
-    level_certain: bool = True
-    confidence: float = Field(1.0, ge=0, le=1)
-    published_genant_grade: int | None = Field(None, ge=0, le=3)
-    anterior_superior: Point
-    anterior_inferior: Point
-    middle_superior: Point
-    middle_inferior: Point
-    posterior_superior: Point
-    posterior_inferior: Point
-
-    @field_validator("level")
-    @classmethod
-    def _known(cls, level: str | None) -> str | None:
-        if level is not None and level not in LEVELS:
-            raise ValueError(f"level {level!r} is not one of {LEVELS}")
-        return level
-
-
-class _ReadingFile(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    volume: str
-    centreline_lps_mm: list[Point] = Field(min_length=2)
-    vertebrae: list[_VertebraEntry] = Field(min_length=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +71,7 @@ class Reading:
 def load_reading(path: Path) -> Reading:
     """Parse a reading. Raises ValueError naming the file and the field that is wrong."""
     try:
-        entry = _ReadingFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        entry = SixPointFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, ValidationError) as error:
         raise ValueError(f"{path.name} is not a six-point reading: {error}") from error
     vertebrae = [
