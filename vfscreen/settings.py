@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from vfscreen.errors import SettingsError
+from vfscreen.settings_audit import AuditSettings
 from vfscreen.settings_density import DensitySettings
 from vfscreen.settings_section import Section
 
@@ -101,6 +102,7 @@ class Settings(BaseSettings):
     identity: IdentitySettings = IdentitySettings()
     overlay: OverlaySettings = OverlaySettings()
     sweep: SweepSettings = SweepSettings()
+    audit: AuditSettings = AuditSettings()
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ EVERYWHERE = {
     "vfscreen",
     "vfscreen.errors",
     "vfscreen.settings",
+    "vfscreen.settings_audit",
     "vfscreen.settings_density",
     "vfscreen.settings_section",
     "vfscreen.schema.names",  # closed vocabularies, which settings are checked against
@@ -21,7 +22,11 @@ EVERYWHERE = {
 FOUNDATION = {"vfscreen.schema", "vfscreen.geometry"}
 MEASURING = FOUNDATION | {"vfscreen.morphometry", "vfscreen.density", "vfscreen.spine"}
 ADAPTORS = {"vfscreen.models", "vfscreen.ingest", "vfscreen.lake"}
-PRODUCT = MEASURING | ADAPTORS | {"vfscreen.screening", "vfscreen.report", "vfscreen.cohort", "vfscreen.evaluation"}
+PRODUCT = (
+    MEASURING
+    | ADAPTORS
+    | {"vfscreen.screening", "vfscreen.report", "vfscreen.cohort", "vfscreen.evaluation", "vfscreen.audit"}
+)
 SIDE_BRANCHES = {"vfscreen.training", "vfscreen.synthesis"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -36,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "vfscreen.cohort": FOUNDATION | {"vfscreen.lake", "vfscreen.cohort"},
     "vfscreen.evaluation": FOUNDATION
     | {"vfscreen.morphometry", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation"},
+    "vfscreen.audit": FOUNDATION | {"vfscreen.lake", "vfscreen.cohort", "vfscreen.ingest.identity", "vfscreen.audit"},
     # the picture draws a screening's result, and a shard draws the picture: one layer, told apart by pure values
     "vfscreen.report": MEASURING | {"vfscreen.report", "vfscreen.screening.result"},
     "vfscreen.screening": MEASURING | ADAPTORS | {"vfscreen.screening", "vfscreen.report"},
@@ -53,14 +59,16 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "gdcm": {"vfscreen.ingest"},
     "torch": {"vfscreen.models", "vfscreen.training", "vfscreen.cli.doctor"},  # the doctor looks whether it works
     "openvino": {"vfscreen.models", "vfscreen.training"},
-    "pyarrow": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation"},
-    "duckdb": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation"},
+    "pyarrow": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation", "vfscreen.audit"},
+    "duckdb": {"vfscreen.schema", "vfscreen.lake", "vfscreen.cohort", "vfscreen.evaluation", "vfscreen.audit"},
     "prefect": {"tasks", "flows"},
     "prefect_dask": {"tasks", "flows"},
     "dask": {"flows"},
     "distributed": {"flows"},
     "sklearn": {"vfscreen.evaluation"},
-    "statsmodels": {"vfscreen.evaluation"},
+    "statsmodels": {"vfscreen.evaluation", "vfscreen.audit"},
+    "spacy": {"vfscreen.audit"},
+    "negspacy": {"vfscreen.audit"},
     "matplotlib": {"vfscreen.report"},
     "PIL": {"vfscreen.report"},
 }
