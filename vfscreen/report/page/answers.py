@@ -1,60 +1,53 @@
-"""What the page asks the lake: named queries in, shares, counts and rows of words out.
+"""What the page asks the lake: named queries with one filter, each answer asked for once.
 
-Belongs here: which query answers which figure and what its columns are called here. Does not belong here: SQL
-(`vfscreen.cohort`), what a figure looks like (`figures`).
+Belongs here: giving every query the part of the filter that it heeds, and remembering what was asked. Does not belong
+here: SQL (`vfscreen.cohort`), what is made of an answer (facts, sections).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from vfscreen.cohort.queries import named_queries, run_named
-from vfscreen.lake.store import Lake
-from vfscreen.report.page.figures import Count, Share
+from vfscreen.cohort.filter import CohortFilter
+from vfscreen.cohort.queries import Cohort, named_queries
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 
 class Answers:
-    """The lake's answers to named queries, each asked once.
+    """Answers of an open lake to the questions of one page.
 
-    asked: names and descriptions of the queries asked so far.
+    question: what the page is restricted to; `by` belongs to each figure and is not taken from it.
     """
 
-    def __init__(self, lake: Lake, model_release: str | None) -> None:
-        self._lake = lake
-        self._model_release = model_release
-        self._kept: dict[str, list[dict[str, Any]]] = {}
+    def __init__(self, cohort: Cohort, question: CohortFilter) -> None:
+        self._cohort = cohort
+        self._question = question
+        self._known = named_queries()
+        self._kept: dict[tuple[str, CohortFilter], list[Row]] = {}
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        if name not in self._kept:
-            self._kept[name] = run_named(self._lake, name, self._model_release).rows()
-        return self._kept[name]
+    def ask(self, name: str, **values: Any) -> list[Row]:
+        """Rows of a named query. values: fields of the filter that this one figure sets for itself."""
+        heeded = {f: getattr(self._question, f) for f in self.restricted if f in self._known[name].takes}
+        question = CohortFilter.of(**(heeded | values))
+        if (name, question) not in self._kept:
+            self._kept[name, question] = self._cohort.ask(name, question).rows()
+        return self._kept[name, question]
+
+    @property
+    def restricted(self) -> dict[str, Any]:
+        """What the page is restricted to, by field of the filter."""
+        plain = CohortFilter()
+        values = {f: getattr(self._question, f) for f in CohortFilter.model_fields if f != "by"}
+        return {f: v for f, v in values.items() if v != getattr(plain, f)}
 
     @property
     def asked(self) -> dict[str, str]:
-        known = named_queries()
-        return {name: known[name].description for name in self._kept}
+        """Names and descriptions of the queries that were asked."""
+        return {name: self._known[name].description for name in sorted({name for name, _ in self._kept})}
 
-    def prevalence_by_age(self) -> list[Share]:
-        return [
-            Share(
-                row["age_band"],
-                row["PatientSex"],
-                row["patients_grade2"],
-                row["patients"],
-                row["prevalence_grade2"],
-                row["prevalence_grade2_low"],
-                row["prevalence_grade2_high"],
-            )
-            for row in self.rows("prevalence")
-        ]
-
-    def grades(self) -> list[Count]:
-        """Graded vertebrae by deformity type, by grade."""
-        return [
-            Count(f"grade {row['genant_grade']}", row["deformity_type"] or "unknown", row["vertebrae"])
-            for row in self.rows("grades")
-            if row["genant_grade"] is not None
-        ]
+    @property
+    def not_heeded(self) -> dict[str, list[str]]:
+        """Fields of the filter that a query which was asked cannot heed, by query."""
+        fields = {name: [f for f in self.restricted if f not in self._known[name].takes] for name in self.asked}
+        return {name: missing for name, missing in fields.items() if missing}

@@ -24,13 +24,14 @@ Marks = alt.Chart | alt.LayerChart | alt.FacetChart
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#595959"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, "#000000", "#8A6D00")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-GRADE_SHADES = ("#D9E6F2", "#F5C26B", "#D55E00", "#5B1A00")
-"""Grades 0-3, each darker than the one before, so that grey print keeps their order."""
+SEQUENCE = ("#D9E6F2", "#F5C26B", "#D55E00", "#5B1A00")
+"""Ordered parts of a bar, each darker than the one before, so that grey print keeps their order."""
+PALE_GREY = "#9AA3AB"
 
-BIN_SHADES = (BLUE, "#D9E6F2", "#8A6D00", "#F5C26B", GREEN, GREY)
-"""Parts of a bar without an order of their own."""
+WIDE_FROM = 9
+"""From this many categories on a chart takes the whole width of the page."""
 
-_WIDTH, _HEIGHT = 700, 260
+_WIDTH, _WIDTH_WIDE, _HEIGHT = 430, 1000, 250
 _FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
 _INK = "#1F2328"
 
@@ -40,7 +41,8 @@ class Chart:
     """A figure of the page.
 
     key: its id in the page. caption: what is counted, of what, and what the marks are. alt: the figure in a sentence
-    for who cannot see it. svg: the drawing, or empty where there is nothing to draw (`empty` then says why).
+    for who cannot see it. wide: it takes the whole width. svg: the drawing, or empty where there is nothing to draw
+    (`empty` then says why).
     headings, rows: the same numbers as words.
     """
 
@@ -52,6 +54,7 @@ class Chart:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     empty: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def interval_points(
     rows: `category` and `group` (words), `share`, `low`, `high` in 0 .. 1, in the order of the axis.
     """
     y = alt.Y("share:Q", title=value_title, scale=alt.Scale(domain=_share_domain(rows)), axis=alt.Axis(format="%"))
-    return _points_with_bars(rows, y, _axis(category, category_title), group, legend)
+    return _points_with_bars(rows, y, _axis(category, category_title, rows), group, legend)
 
 
 def counted_bars(
@@ -98,8 +101,10 @@ def counted_bars(
     order = {name: i for i, name in enumerate(legend.names)}
     values = [{**r, "order": order[r[group]]} for r in rows]
     base = alt.Chart(_inline(values)).encode(
-        x=_axis(category, category_title),
-        y=alt.Y("items:Q", title=value_title, stack="zero", axis=alt.Axis(format=",d", tickMinStep=1)),
+        x=_axis(category, category_title, rows),
+        y=alt.Y(
+            "items:Q", title=value_title, stack="zero", axis=alt.Axis(format=",d", tickCount=_ticks(rows, category))
+        ),
         order=alt.Order("order:Q"),
     )
     colour = alt.Color(f"{group}:N", title=legend.title, scale=alt.Scale(domain=list(legend.names), range=list(shades)))
@@ -108,12 +113,12 @@ def counted_bars(
 
 
 def ranges(rows: Rows, *, category: str, category_title: str, value_title: str, group: str, legend: Legend) -> Marks:
-    """Medians with the range between the quartiles, as points and bars.
+    """Means with a range about them, as points and bars.
 
-    rows: `category`, `group` (words), `median`, `low`, `high` in the value's unit.
+    rows: `category`, `group` (words), `mean`, `low`, `high` in the value's unit.
     """
-    y = alt.Y("median:Q", title=value_title, scale=alt.Scale(zero=False))
-    return _points_with_bars(rows, y, _axis(category, category_title), group, legend)
+    y = alt.Y("mean:Q", title=value_title, scale=alt.Scale(zero=False))
+    return _points_with_bars(rows, y, _axis(category, category_title, rows), group, legend)
 
 
 def _points_with_bars(rows: Rows, y: alt.Y, x: alt.X, group: str, legend: Legend) -> Marks:
@@ -133,18 +138,28 @@ def _inline(rows: Rows) -> alt.InlineData:
     return alt.InlineData(values=[dict(r) for r in rows])
 
 
-def _axis(category: str, title: str) -> alt.X:
+def _ticks(rows: Rows, category: str) -> int:
+    """At most six, and no more than whole numbers to be marked."""
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row[category]] = totals.get(row[category], 0) + row["items"]
+    return min(6, max(totals.values()))
+
+
+def _axis(category: str, title: str, rows: Rows) -> alt.X:
     """Categories in the order of the rows; a line break in a category starts a new line of its label."""
-    axis = alt.Axis(labelAngle=0, labelLimit=130, labelOverlap=False, labelExpr="split(datum.label, '\\n')")
+    count = len({row[category] for row in rows})
+    room = (_WIDTH_WIDE if count >= WIDE_FROM else _WIDTH) / count - 4
+    axis = alt.Axis(labelAngle=0, labelLimit=room, labelOverlap=False, labelExpr="split(datum.label, '\\n')")
     return alt.X(f"{category}:N", sort=None, title=title, axis=axis)
 
 
-def draw(chart: Marks, key: str) -> Markup:
+def draw(chart: Marks, key: str, wide: bool) -> Markup:
     """The chart as an SVG element that may stand in a page beside others.
 
     Its parts are hidden from assistive technology: the page names the figure and gives its table instead.
     """
-    chart = chart.properties(width=_WIDTH, height=_HEIGHT, padding=4).configure(**_theme())
+    chart = chart.properties(width=_WIDTH_WIDE if wide else _WIDTH, height=_HEIGHT, padding=4).configure(**_theme())
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     return Markup(_own_ids(svg, key).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1))
 
@@ -172,5 +187,5 @@ def _theme() -> dict[str, Any]:
         "view": {"stroke": "transparent"},
         "axis": {**text, "gridColor": "#E3E6E8", "domainColor": GREY, "tickColor": GREY, "labelPadding": 4},
         "axisX": {"grid": False},
-        "legend": {**text, "orient": "top", "symbolSize": 90, "labelLimit": 260, "columnPadding": 18},
+        "legend": {**text, "columns": 3, "orient": "top", "symbolSize": 90, "labelLimit": 260, "columnPadding": 18},
     }

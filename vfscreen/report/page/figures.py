@@ -8,7 +8,7 @@ A drawing has room for so many categories; what it leaves out is in its table, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from vfscreen.report.page import text
 from vfscreen.report.page.chart import (
-    BIN_SHADES,
+    WIDE_FROM,
     Chart,
     Legend,
     counted_bars,
@@ -55,21 +55,21 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Range:
-    """Median and quartiles of n values; null where there are none. missing: items without a value."""
+class Mean:
+    """Mean and standard deviation of n values; null where there are none (or one). missing: items without a value."""
 
     category: str
     group: str
     n: int
     missing: int
-    median: float | None
-    low: float | None
-    high: float | None
+    mean: float | None
+    sd: float | None
 
 
 @dataclass(frozen=True)
 class Words:
-    """What is said about a figure. items: what is counted, for example "patients"."""
+    """What is said about a figure. items: what is counted, for example "patients". order: groups that always have the same
+    mark, in this order; others follow as they come."""
 
     key: str
     title: str
@@ -77,9 +77,10 @@ class Words:
     category: str
     group: str
     items: str
+    order: tuple[str, ...] = ()
 
 
-_Item = TypeVar("_Item", Share, Count, Range)
+_Item = TypeVar("_Item", Share, Count, Mean)
 
 
 def share_figure(words: Words, shares: Sequence[Share]) -> Chart:
@@ -96,11 +97,12 @@ def share_figure(words: Words, shares: Sequence[Share]) -> Chart:
         {"category": _labelled(s.category, shares), "group": s.group, "share": s.share, "low": s.low, "high": s.high}
         for s in drawn
     ]
-    legend = Legend(words.group, _ordered(s.group for s in drawn))
+    wide = _wide(drawn)
+    legend = Legend(text.headed(words.group), _ordered(words, (s.group for s in drawn)))
     marks = interval_points(
         values,
         category="category",
-        category_title=f"{words.category} (n: {words.items})",
+        category_title=f"{text.headed(words.category)}, and how many {words.items}",
         value_title="Share with 95 % interval",
         group="group",
         legend=legend,
@@ -110,77 +112,89 @@ def share_figure(words: Words, shares: Sequence[Share]) -> Chart:
     said = (
         f"{words.title}: {len(drawn)} shares with 95 % intervals; the highest is {text.percent(top.share)} ({where})."
     )
-    return Chart(words.key, words.title, words.caption + left_out, said, draw(marks, words.key), headings, rows)
+    return Chart(
+        words.key, words.title, words.caption + left_out, said, draw(marks, words.key, wide), headings, rows, wide=wide
+    )
 
 
-def count_figure(words: Words, counts: Sequence[Count], shades: Sequence[str] = BIN_SHADES) -> Chart:
-    """Counts as bars, stacked by group in the order the groups first appear."""
+def count_figure(words: Words, counts: Sequence[Count], shades: Mapping[str, str]) -> Chart:
+    """Counts as bars, stacked by group. shades: every group there may be and its colour, in the order of stacking."""
     headings = (words.category, words.group, words.items)
     rows = tuple((c.category, c.group, text.count(c.items)) for c in counts)
-    drawn, left_out = _room(counts, groups_max=len(shades))
-    if not any(c.items for c in drawn):
+    drawn, left_out = _room([c for c in counts if c.items], groups_max=len(shades))
+    if not drawn:
         return _nothing(words, headings, rows)
     values = [{"category": c.category, "group": c.group, "items": c.items} for c in drawn]
-    legend = Legend(words.group, _ordered(c.group for c in drawn))
+    wide = _wide(drawn)
+    present = [name for name in shades if any(c.group == name for c in drawn)]
+    legend = Legend(text.headed(words.group), tuple(present))
     marks = counted_bars(
         values,
         category="category",
-        category_title=words.category,
+        category_title=text.headed(words.category),
         value_title=words.items.capitalize(),
         group="group",
         legend=legend,
-        shades=shades,
+        shades=[shades[name] for name in present],
     )
     top = max(drawn, key=lambda c: c.items)
     where = f"{top.category}, {top.group}, with {top.items:,}"
     said = f"{words.title}: {sum(c.items for c in counts):,} {words.items}; the largest part is {where}."
-    return Chart(words.key, words.title, words.caption + left_out, said, draw(marks, words.key), headings, rows)
-
-
-def range_figure(words: Words, found: Sequence[Range], unit: str) -> Chart:
-    """Medians with their quartiles."""
-    headings = (words.category, words.group, f"median ({unit})", f"quartiles ({unit})", words.items, "without a value")
-    rows = tuple(
-        (
-            r.category,
-            r.group,
-            text.decimal(r.median),
-            "unknown" if r.low is None or r.high is None else f"{r.low:.1f} to {r.high:.1f}",
-            text.count(r.n),
-            text.count(r.missing),
-        )
-        for r in found
+    return Chart(
+        words.key, words.title, words.caption + left_out, said, draw(marks, words.key, wide), headings, rows, wide=wide
     )
-    drawn, left_out = _room([r for r in found if r.median is not None])
+
+
+def mean_figure(words: Words, found: Sequence[Mean], unit: str) -> Chart:
+    """Means with one standard deviation either way."""
+    headings = (words.category, words.group, f"mean ({unit})", f"SD ({unit})", words.items, "without a value")
+    rows = tuple(
+        (m.category, m.group, text.decimal(m.mean), text.decimal(m.sd), text.count(m.n), text.count(m.missing))
+        for m in found
+    )
+    drawn, left_out = _room([m for m in found if m.mean is not None])
     if not drawn:
         return _nothing(words, headings, rows)
     values = [
-        {"category": r.category, "group": r.group, "median": r.median, "low": r.low, "high": r.high} for r in drawn
+        {
+            "category": m.category,
+            "group": m.group,
+            "mean": m.mean,
+            "low": m.mean - (m.sd or 0),
+            "high": m.mean + (m.sd or 0),
+        }
+        for m in drawn
+        if m.mean is not None
     ]
-    legend = Legend(words.group, _ordered(r.group for r in drawn))
+    wide = _wide(drawn)
     marks = ranges(
         values,
         category="category",
-        category_title=words.category,
-        value_title=f"Median and quartiles ({unit})",
+        category_title=text.headed(words.category),
+        value_title=f"Mean and SD ({unit})",
         group="group",
-        legend=legend,
+        legend=Legend(text.headed(words.group), _ordered(words, (m.group for m in drawn))),
     )
-    medians = [r.median for r in drawn if r.median is not None]
-    said = f"{words.title}: medians between {min(medians):.0f} and {max(medians):.0f} {unit} over {len(drawn)} groups."
-    return Chart(words.key, words.title, words.caption + left_out, said, draw(marks, words.key), headings, rows)
+    means = [m.mean for m in drawn if m.mean is not None]
+    said = f"{words.title}: means between {min(means):.0f} and {max(means):.0f} {unit} over {len(drawn)} groups."
+    return Chart(
+        words.key, words.title, words.caption + left_out, said, draw(marks, words.key, wide), headings, rows, wide=wide
+    )
 
 
 def _nothing(words: Words, headings: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> Chart:
-    empty = f"Nothing to draw: there are no {words.items} to count here."
+    empty = f"Nothing to draw: there are no {words.items} with a value."
     return Chart(words.key, words.title, words.caption, empty, Markup(""), headings, rows, empty)
 
 
 def _labelled(category: str, shares: Sequence[Share]) -> str:
-    """The category, and under it the denominators: one where all groups have the same, else one for each group."""
+    """The category, and under it its denominator: that of every group where it is the same, else the sum of theirs."""
     ns = list({s.group: s.n for s in shares if s.category == category}.values())
-    under = [ns[0]] if len(set(ns)) == 1 else ns
-    return f"{category}\nn {' / '.join(f'{n:,}' for n in under)}"
+    return f"{category}\n{(ns[0] if len(set(ns)) == 1 else sum(ns)):,}"
+
+
+def _wide(drawn: Sequence[Share] | Sequence[Count] | Sequence[Mean]) -> bool:
+    return len({item.category for item in drawn}) >= WIDE_FROM
 
 
 def _room(items: Sequence[_Item], groups_max: int = _GROUPS_MAX) -> tuple[list[_Item], str]:
@@ -198,11 +212,11 @@ def _room(items: Sequence[_Item], groups_max: int = _GROUPS_MAX) -> tuple[list[_
     return kept, "".join(notes)
 
 
-def _size(item: Share | Count | Range) -> int:
+def _size(item: Share | Count | Mean) -> int:
     return item.items if isinstance(item, Count) else item.n
 
 
-def _ordered(names: Iterable[str]) -> tuple[str, ...]:
-    """Names in the order they first appear, the unknown last."""
-    seen = list(dict.fromkeys(names))
+def _ordered(words: Words, names: Iterable[str]) -> tuple[str, ...]:
+    """Names of the legend: those with a place of their own whether drawn or not, the rest as they appear, unknown last."""
+    seen = dict.fromkeys((*words.order, *names))
     return tuple(sorted(seen, key=lambda name: "unknown" in name))

@@ -99,39 +99,39 @@ HEADINGS = (
 
 def worklist(
     rows: Sequence[Row],
-    total: int,
-    flagged: Callable[[Row], Sequence[Row]],
+    flagged: Mapping[int, Sequence[Row]],
     album: Album,
     top: int,
     href: Callable[[str], str | None],
 ) -> Worklist:
-    """rows: the named query `worklist`, in its order; total: how many patients it has. flagged: a patient's row -> the
-    flagged vertebrae of the series that its overlay shows. top: cards at most. href: path of an overlay in the lake ->
-    where a reader of the page finds it, or None.
+    """rows: the named query `worklist`, in its order. flagged: the named query `flagged` by place. top: cards at most.
+    href: path of an overlay in the lake -> where a reader of the page finds it, or None.
     """
-    carded = [row for row in rows if (row["max_genant_grade"] or 0) >= 1][:top]
-    entries = tuple(_entry(row, flagged(row), album, href) for row in carded)
+    carded = [row for row in rows if row["place"] in flagged][:top]
+    entries = tuple(_entry(row, flagged[row["place"]], album, href) for row in carded)
     places = {e.place for e in entries}
     listed = tuple(_listed(row, places) for row in rows[:LISTED_MAX])
     rest = ""
-    if total > len(listed):
+    if len(rows) > len(listed):
         rest = (
-            f"{total - len(listed):,} further patients are not listed here. All of them: "
+            f"{len(rows) - len(listed):,} further patients are not listed here. All of them: "
             "vfscreen query worklist --lake LAKE --format csv --out worklist.csv"
         )
-    return Worklist(_said(total, len(entries)), total, entries, HEADINGS, listed, rest)
+    return Worklist(_said(len(rows), len(entries), top), len(rows), entries, HEADINGS, listed, rest)
 
 
-def _said(total: int, cards: int) -> str:
+def _said(total: int, cards: int, top: int) -> str:
     if not total:
         return "No patient has a graded vertebra."
+    if not top:
+        return f"Patients by the probability of at least one vertebra of grade 2 or more, {total:,} in all; no cards."
     if not cards:
         return f"No vertebra was flagged (grade 1 or more) in {total:,} patients with a graded vertebra."
     return (
         f"Patients by the probability of at least one vertebra of grade 2 or more, {total:,} in all; the first "
         f"{cards} with a flagged vertebra are shown. Each picture is the straightened sagittal view with the six "
         "points and three heights of every vertebra; on the right flagged vertebrae enlarged, with circles of two "
-        "standard deviations about each point. A question mark beside a level means that nothing in view fixes the numbering."
+        "standard deviations about each point. A question mark beside a level: nothing in view fixes the numbering."
     )
 
 
@@ -141,7 +141,6 @@ def _entry(row: Row, flagged: Sequence[Row], album: Album, href: Callable[[str],
     picture, note = album.embed(path)
     name = text.short(row["patient_key"])
     findings = "; ".join(f"{v.level} grade {v.grade} {v.deformity}, height loss {v.loss}" for v in vertebrae)
-    levels = row.get("sdi_levels_assessed")
     return Entry(
         place=row["place"],
         name=name,
@@ -151,7 +150,7 @@ def _entry(row: Row, flagged: Sequence[Row], album: Album, href: Callable[[str],
         age="unknown" if row["PatientAge_years"] is None else f"{row['PatientAge_years']:g} years",
         sex=text.word(row["PatientSex"]),
         max_grade=row["max_genant_grade"],
-        sdi=text.word(row["sdi"]) + (f" over {len(levels)} of 13 levels" if levels else ""),
+        sdi=text.word(row["sdi"]),
         fracture_probability=text.probability(row["fracture_probability"]),
         grade2_probability=text.probability(row["grade2_probability"]),
         level_certain=bool(row["level_certain"]),
@@ -167,8 +166,6 @@ def _entry(row: Row, flagged: Sequence[Row], album: Album, href: Callable[[str],
 
 def _vertebra(row: Row) -> FlaggedVertebra:
     level = row["vertebra_level"] or "level ?"
-    hu, valid = row.get("trabecular_hu_mean"), row.get("density_valid")
-    density = "" if hu is None else f"trabecular {hu:.0f} HU{'' if valid else ' (not valid as density)'}"
     kind = row["deformity_type"]
     return FlaggedVertebra(
         level=level if row["level_certain"] or row["vertebra_level"] is None else f"{level}?",
@@ -183,16 +180,24 @@ def _vertebra(row: Row) -> FlaggedVertebra:
         fracture_probability=text.probability(row["fracture_probability"]),
         grade2_probability=text.probability(row["grade2_probability"]),
         level_probability=text.probability(row["level_probability"]),
-        density=density,
+        density=_attenuation(row),
     )
 
 
-def _reference(row: Row) -> str:
-    hu = row.get("density_reference_hu")
+def _attenuation(row: Row) -> str:
+    """Mean HU of the vertebra with what speaks against it, and the review flag of a focal lesion."""
+    hu = row["trabecular_hu_mean"]
     if hu is None:
         return ""
-    levels = ", ".join(row.get("density_reference_levels") or ()) or "unknown level"
-    return f"{levels} {hu:.0f} HU, {text.spaced(row.get('density_category'))}"
+    against = ", ".join(text.spaced(reason) for reason in row["density_reasons"] or ())
+    lesion = row["focal_lesion_flag"]
+    flag = f"; look for a focal {lesion} lesion" if lesion not in (None, "none") else ""
+    return f"trabecular {hu:.0f} HU{f' (not valid as density: {against})' if against else ''}{flag}"
+
+
+def _reference(row: Row) -> str:
+    hu = row["density_reference_hu_corrected"]
+    return "" if hu is None else f"reference {hu:.0f} HU, {text.spaced(row['density_category'])}"
 
 
 def _listed(row: Row, places: set[int]) -> Listed:

@@ -73,7 +73,6 @@ class Provenance:
     cards: tuple[Card, ...]
     cards_note: str
     settings: Words
-    made: str
     queries: tuple[tuple[str, str], ...]
 
 
@@ -88,14 +87,14 @@ class DictionaryTable:
     rows: Words
 
 
-def provenance(runs: Sequence[Row], made: str, queries: Mapping[str, str]) -> Provenance:
-    """runs: rows of the named query `runs`, the latest first. made: how the page was made, in words. queries: name and
+def provenance(runs: Sequence[Row], kept_settings: Sequence[Row], queries: Mapping[str, str]) -> Provenance:
+    """runs, kept_settings: rows of the named queries `runs` and `settings`, the latest first. queries: name and
     description of every question that was asked for the page."""
     shown = runs[:_RUNS_SHOWN]
     left_out = (
         f"{len(runs) - len(shown)} older sweeps are not shown: vfscreen query runs." if len(runs) > len(shown) else ""
     )
-    latest = next((r for r in runs if r.get("settings_json")), None)
+    latest = next(iter(kept_settings), None)
     settings = json.loads(latest["settings_json"]) if latest else {}
     cards, note = _cards(latest["model_release"], settings.get("screening")) if latest else ((), "")
     return Provenance(
@@ -107,7 +106,6 @@ def provenance(runs: Sequence[Row], made: str, queries: Mapping[str, str]) -> Pr
         cards=cards,
         cards_note=note,
         settings=_settings(settings),
-        made=made,
         queries=tuple(queries.items()),
     )
 

@@ -15,18 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vfscreen.report.page.chart import Chart
-from vfscreen.report.page.facts import Stage, Tile
+from vfscreen.report.page.facts import Incident, Stage, Tile
 from vfscreen.report.page.gallery import Worklist
 from vfscreen.report.page.provenance import Checks, DictionaryTable, Provenance
-
-
-@dataclass(frozen=True)
-class Incident:
-    """New fractures between examinations: a sentence and the table behind it."""
-
-    text: str
-    headings: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,8 @@ class Page:
     incident: Incident
     density: tuple[Chart, ...]
     drift: tuple[Chart, ...]
+    drift_headings: tuple[str, ...]
+    drift_rows: tuple[tuple[str, ...], ...]
     worklist: Worklist
     checks: Checks
     provenance: Provenance

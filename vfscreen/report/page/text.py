@@ -5,9 +5,11 @@ A missing value is written "unknown", never left out and never a zero.
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 
 UNKNOWN = "unknown"
+_DICOM = re.compile(r"\bdicom(dir)?\b")
 
 
 def count(number: int | None) -> str:
@@ -49,6 +51,13 @@ def measured(value: float | None, sd: float | None, unit: str) -> str:
     return f"{value:.1f}{spread} {unit}"
 
 
+def change(value: float | None, percent: bool = False) -> str:
+    """A difference to the year before, with its sign; a dash where there is no year before."""
+    if value is None:
+        return "-"
+    return f"{100 * value:+.1f} points" if percent else f"{value:+.0f}"
+
+
 def day(value: date | datetime | None) -> str:
     """ISO 8601 date, or with time (UTC) for a moment."""
     if value is None:
@@ -73,7 +82,12 @@ def word(value: object) -> str:
 
 def spaced(name: str | None) -> str:
     """A code as words: `not_best_series` -> not best series."""
-    return UNKNOWN if name is None else name.replace("_", " ")
+    return UNKNOWN if name is None else _DICOM.sub(lambda m: m.group().upper(), name.replace("_", " "))
+
+
+def headed(words: str) -> str:
+    """With a capital letter."""
+    return words[:1].upper() + words[1:]
 
 
 def short(key: str | None) -> str:
