@@ -55,6 +55,7 @@ _RULES: dict[str, _Rule] = {
     "cohort": _Rule(_USUAL | {"match"}),
     "density": _Rule(_USUAL | {"by"}, by=("age",), one_exam=True),
     "drift": _Rule(_USUAL - {"exams"}, all_exams=True),
+    "flagged": _Rule(_USUAL | {"match"}, full=True),
     "flow": _Rule(),
     "grades": _Rule(_USUAL - {"grade_min"}),
     "incident": _Rule((_USUAL | {"by"}) - {"exams"}, all_exams=True, finish=with_rates),
@@ -63,6 +64,7 @@ _RULES: dict[str, _Rule] = {
     "reasons": _Rule(frozenset()),
     "runs": _Rule(frozenset()),
     "sdi": _Rule((_USUAL | {"by"}) - {"grade_min"}, by=("age", "sex"), one_exam=True),
+    "settings": _Rule(frozenset()),
     "vertebrae": _Rule(_USUAL - {"grade_min"}, full=True),
     "worklist": _Rule(_USUAL | {"match"}),
 }

@@ -68,8 +68,8 @@ class Mean:
 
 @dataclass(frozen=True)
 class Words:
-    """What is said about a figure. items: what is counted, for example "patients". order: groups that always have the same
-    mark, in this order; others follow as they come."""
+    """What is said about a figure. items: what is counted, for example "patients". order: groups that always have
+    the same mark, in this order; others follow as they come."""
 
     key: str
     title: str
@@ -217,6 +217,6 @@ def _size(item: Share | Count | Mean) -> int:
 
 
 def _ordered(words: Words, names: Iterable[str]) -> tuple[str, ...]:
-    """Names of the legend: those with a place of their own whether drawn or not, the rest as they appear, unknown last."""
+    """Names of the legend: those with a place of their own, drawn or not; the rest as they appear; unknown last."""
     seen = dict.fromkeys((*words.order, *names))
     return tuple(sorted(seen, key=lambda name: "unknown" in name))
