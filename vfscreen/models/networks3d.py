@@ -38,13 +38,13 @@ class LocatorNet(nn.Module):
         fine, middle, wide = widths
         self.widths = widths
         self.head_width = head_width
-        self.stem = nn.Sequential(_conv(2 * STRIDE**3, fine), _Residual(fine))
-        self.down1 = nn.Sequential(_conv(fine, middle, stride=2), _Residual(middle))
-        self.down2 = nn.Sequential(_conv(middle, wide, stride=2), _Residual(wide), _Residual(wide))
+        self.stem = nn.Sequential(conv(2 * STRIDE**3, fine), Residual(fine))
+        self.down1 = nn.Sequential(conv(fine, middle, stride=2), Residual(middle))
+        self.down2 = nn.Sequential(conv(middle, wide, stride=2), Residual(wide), Residual(wide))
         self.lateral2 = nn.Conv3d(wide, middle, 1)
-        self.up2 = _conv(middle, middle)
+        self.up2 = conv(middle, middle)
         self.lateral1 = nn.Conv3d(middle, fine, 1)
-        self.up1 = _conv(fine, fine)
+        self.up1 = conv(fine, fine)
         self.heat = nn.Conv3d(fine, STRIDE**2, 1)
         self.gather = nn.Sequential(
             nn.Conv1d(fine + 2 * middle + 2 * wide, head_width, 1), nn.BatchNorm1d(head_width), nn.ReLU()
@@ -55,7 +55,7 @@ class LocatorNet(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         bone = ((image - _BONE_FROM) / _BONE_RANGE).clamp(0.0, 1.0)
-        x1 = self.stem(_unshuffle(torch.cat([image, bone], dim=1)))
+        x1 = self.stem(unshuffle(torch.cat([image, bone], dim=1)))
         x2 = self.down1(x1)
         x3 = self.down2(x2)
         y2 = self.up2(x2 + _twice(self.lateral2(x3)))
@@ -86,7 +86,8 @@ class LocatorNet(nn.Module):
         }
 
 
-def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+def conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    """3 x 3 x 3 convolution, batch normalisation, ReLU."""
     return nn.Sequential(
         nn.Conv3d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm3d(channels_out),
@@ -94,10 +95,12 @@ def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential
     )
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two convolutions beside the identity; sizes are kept."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = _conv(channels, channels)
+        self.first = conv(channels, channels)
         self.second = nn.Sequential(nn.Conv3d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm3d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,7 +120,7 @@ class _Along(nn.Module):
         return functional.relu(x + self.conv(x))
 
 
-def _unshuffle(x: Tensor) -> Tensor:
+def unshuffle(x: Tensor) -> Tensor:
     """(N, C, Z, Y, X) -> (N, 8 C, Z/2, Y/2, X/2): blocks of cells become channels, nothing is lost."""
     n, c, z, y, w = x.shape
     blocks = x.reshape(n, c, z // 2, 2, y // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 7, 2, 4, 6)

@@ -21,6 +21,9 @@ Float = NDArray[np.float64]
 COLUMN_CLASSES: tuple[str, ...] = (*LEVELS, "S")
 """Classes of `LocatedColumn.level_log_likelihood`: the vertebra levels and the sacrum."""
 
+VERTEBRA_KINDS: tuple[str, ...] = ("cervical", "rib_bearing", "lumbar", "sacrum")
+"""Classes of `RibReading.kind_log_likelihood`, by what a vertebra carries: no rib above the chest, a rib, none below."""
+
 
 @dataclass(frozen=True, eq=False)
 class LocatedColumn:
@@ -63,6 +66,15 @@ class PatchReading:
     spread: Float
 
 
+@dataclass(frozen=True, eq=False)
+class RibReading:
+    """What the bones around n vertebrae say of them. kind_log_likelihood: (n, len(VERTEBRA_KINDS)), comparable within
+    a row. sacrum_below_log_likelihood: (n, 2) of the sacrum not following, following right below."""
+
+    kind_log_likelihood: Float
+    sacrum_below_log_likelihood: Float
+
+
 class Locator(Protocol):
     """Finds the vertebral column on the whole volume at low resolution."""
 
@@ -97,12 +109,24 @@ class EndplateReader(Protocol):
         ...
 
 
+class RibReader(Protocol):
+    """Looks for ribs and sacrum around single vertebrae, on a wide and coarse slab along the centreline."""
+
+    @property
+    def slab_spec(self) -> SlabSpec: ...
+
+    def read(self, hu: NDArray[np.float32], centre_rows: Float) -> RibReading:
+        """hu: (planes, rows, columns) as `slab_spec` says. centre_rows: (n,) rows of the vertebrae's centres."""
+        ...
+
+
 @dataclass(frozen=True)
 class ModelSet:
     """The models of one release. `release` is a name with a content hash and goes into every row. A release may do
-    without an endplate reader: the detector's points stand."""
+    without an endplate reader (the detector's points stand) and without a rib reader (levels are then never certain)."""
 
     release: str
     locator: Locator
     detector: VertebraDetector
     endplates: EndplateReader | None = None
+    ribs: RibReader | None = None
