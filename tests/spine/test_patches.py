@@ -85,5 +85,5 @@ def test_a_sample_is_the_volume_at_its_place_in_any_storage_order() -> None:
 
 
 def test_outside_the_volume_there_is_air() -> None:
-    frame = PatchFrame.of(POINTS + [0, 0, 500.0], LEFT, SPEC)
+    frame = PatchFrame.of(POINTS + np.array([0, 0, 500.0]), LEFT, SPEC)
     assert (sample_patches(columns.ct(), [frame]) == AIR_HU).all()
