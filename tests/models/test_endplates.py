@@ -59,7 +59,9 @@ def test_points_at_the_border_stay_inside() -> None:
 def test_the_reader_checks_shapes_and_calibrates_spreads() -> None:
     torch.manual_seed(0)
     spec = PatchSpec()
-    reader = PatchEndplateReader(TorchBackend(EndplateNet()), spec, WINDOW, EndplateDecode(sd_scale=2.0, sd_floor_mm=0.3))
+    reader = PatchEndplateReader(
+        TorchBackend(EndplateNet()), spec, WINDOW, EndplateDecode(sd_scale=2.0, sd_floor_mm=0.3)
+    )
     with pytest.raises(ValueError, match="96, 96"):
         reader.read(np.zeros((1, 5, 64, 64), np.float32))
     assert reader.read(np.zeros((0, 5, 96, 96), np.float32)).points.shape == (0, 6, 2)
