@@ -18,6 +18,7 @@ from pydantic_settings import SettingsError as EnvironmentSettingsError
 from vfscreen.errors import SettingsError
 from vfscreen.settings_audit import AuditSettings
 from vfscreen.settings_density import DensitySettings
+from vfscreen.settings_evaluation import EvaluationSettings
 from vfscreen.settings_section import Section
 
 Orientation = Literal["axial", "coronal", "sagittal", "oblique"]
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     overlay: OverlaySettings = OverlaySettings()
     sweep: SweepSettings = SweepSettings()
     audit: AuditSettings = AuditSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ EVERYWHERE = {
     "vfscreen.settings",
     "vfscreen.settings_audit",
     "vfscreen.settings_density",
+    "vfscreen.settings_evaluation",
     "vfscreen.settings_section",
     "vfscreen.schema.names",  # closed vocabularies, which settings are checked against
 }
