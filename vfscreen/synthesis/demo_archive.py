@@ -113,6 +113,11 @@ def write_demo_archive(
     return truth
 
 
+def accession_number(seed: int, patient: int, visit: int) -> str:
+    """AccessionNumber of a visit of a patient, both counted from 0."""
+    return f"A{seed:03d}{patient:04d}{visit}"
+
+
 def _complete(archive: Path, truth: DemoTruth) -> bool:
     return _count_files(archive) == dict(truth.files)
 
@@ -157,7 +162,7 @@ def _patient_jobs(
             date,
             plan.age_years + study.years_later,
             study.description,
-            f"A{seed:03d}{index:04d}{visit}",
+            accession_number(seed, index, visit),
         )
         shift = rng.uniform(-_STUDY_SPREAD_MM, _STUDY_SPREAD_MM, 3) + lps(0, 0, rng.uniform(-900, 300))
         for number, series in enumerate(study.series, start=1):
