@@ -6,7 +6,7 @@ run's inputs (they are arguments).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -35,7 +35,9 @@ class SamplingSettings(Section):
 
     study_count: int = Field(200, ge=1, description="Studies to read again, over all strata.")
     seed: int = Field(1, ge=0, description="Another seed, another sample and other blinded ids.")
-    readers: tuple[str, ...] = Field(("reader-1",), min_length=1, description="One sheet each.")
+    readers: tuple[Annotated[str, Field(pattern=r"^[\w-]+$")], ...] = Field(
+        ("reader-1",), min_length=1, description="One sheet each; letters, digits, - and _."
+    )
     levels: tuple[str, ...] = Field(
         tuple(level for level in GRADED_LEVELS if level not in ("T13", "L6")),
         min_length=1,
@@ -43,6 +45,13 @@ class SamplingSettings(Section):
     )
     null_share: float = Field(0.5, gt=0, lt=1, description="Power: share of confirmed findings to be rejected ...")
     alternative_share: float = Field(0.7, gt=0, lt=1, description="... when in truth it is this.")
+
+    @field_validator("readers")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({name.lower() for name in value}) < len(value):
+            raise ValueError("two readers have one name")
+        return value
 
     @field_validator("levels")
     @classmethod

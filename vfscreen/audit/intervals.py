@@ -57,12 +57,14 @@ def share(observations: Sequence[tuple[Hashable, bool]]) -> Share:
     low, high = wilson(hits, total)
     if count < 2:
         return Share(hits, total, proportion, low, high, count, None, None, None)
+    if count == total:  # nobody twice: nothing to regard
+        return Share(hits, total, proportion, low, high, count, 1.0, low, high)
     if hits in (0, total):
         effect = total / count
     else:
         spread = sum((y - proportion * m) ** 2 for y, m in clusters.values())
         variance = count / (count - 1) * spread / total**2
-        effect = max(1.0, variance / (proportion * (1 - proportion) / total))
+        effect = max(1.0, variance / (proportion * (1 - proportion) / (total - 1)))
     quantile = 1 - (1 - CONFIDENCE) / 2
     effective = total / effect * float(norm.ppf(quantile) / t.ppf(quantile, count - 1)) ** 2
     clustered_low, clustered_high = wilson(proportion * effective, effective)

@@ -34,7 +34,7 @@ def private_folder(path: Path, lake_url: str) -> Path:
     SettingsError where it is a URL (permissions cannot be kept there), lies inside the lake, or exists and can be read
     by others.
     """
-    if "://" in str(path) or ":/" in str(path):
+    if ":/" in str(path):  # what Path makes of s3://
         raise SettingsError(f"an audit is written to a local folder, which only you can read, not to {path}")
     path = path.expanduser().absolute()
     if "://" not in lake_url or lake_url.startswith("file://"):

@@ -1,7 +1,8 @@
 """Reports joined to the lake's studies by pseudonym, each read for what it says of vertebral fractures.
 
 Belongs here: the join and its account, a report's reading. Does not belong here: reading a sentence (`mentions`),
-judging against findings (`compare`). Text is not kept: a later pass fetches that of the studies on a list.
+judging against findings (`compare`). Text is not kept: `report_rows` fetches that of the studies on a
+list in a later pass.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from vfscreen.ingest.identity import Pseudonymiser
 
 @dataclass(frozen=True)
 class Reading:
-    """A report that belongs to a study. place: its row in the tables, from 0, by which its text is found again."""
+    """A report that belongs to a study. place: its row in the tables, from 0, by which its text is found again.
+    accession: as the table gives it."""
 
     place: int
-    accession_pseudonym: str
+    accession: str
     date: dt.date | None
     reader: str | None
     reader_group: str | None
@@ -62,8 +64,9 @@ def read_reports(
     account = ReportAccount()
     for place, row in enumerate(_rows(tables)):
         account.rows += 1
-        pseudonym = pseudonymiser.accession(row["accession"])
-        if pseudonym is None:
+        accession = row["accession"]
+        pseudonym = pseudonymiser.accession(accession)
+        if accession is None or pseudonym is None:
             account.without_accession += 1
             continue
         if pseudonym not in studies_of:
@@ -77,7 +80,7 @@ def read_reports(
         date = parsed_date(row["date"])
         account.date_unreadable += date is None
         reading = Reading(
-            place, pseudonym, date, row["reader"], row["reader_group"], row["site"], tuple(reader.read(text))
+            place, accession, date, row["reader"], row["reader_group"], row["site"], tuple(reader.read(text))
         )
         for study in studies_of[pseudonym]:
             found.setdefault(study, []).append(reading)
@@ -86,9 +89,9 @@ def read_reports(
     return found, account
 
 
-def texts(tables: Sequence[InputTable], places: frozenset[int]) -> dict[int, str]:
-    """The text of the reports at `places`, read again."""
-    return {place: row["text"] or "" for place, row in enumerate(_rows(tables)) if place in places}
+def report_rows(tables: Sequence[InputTable], places: frozenset[int]) -> dict[int, dict[str, str | None]]:
+    """The rows of the reports at `places`, read again, for the lists that show their text."""
+    return {place: row for place, row in enumerate(_rows(tables)) if place in places}
 
 
 def _rows(tables: Sequence[InputTable]) -> Iterator[dict[str, str | None]]:
