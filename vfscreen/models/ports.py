@@ -21,9 +21,6 @@ Float = NDArray[np.float64]
 COLUMN_CLASSES: tuple[str, ...] = (*LEVELS, "S")
 """Classes of `LocatedColumn.level_log_likelihood`: the vertebra levels and the sacrum."""
 
-VERTEBRA_KINDS: tuple[str, ...] = ("cervical", "rib_bearing", "lumbar", "sacrum")
-"""Classes of `RibReading.kind_log_likelihood`, by what a vertebra carries: no rib above the chest, a rib, none below."""
-
 
 @dataclass(frozen=True, eq=False)
 class LocatedColumn:
@@ -123,7 +120,8 @@ class RibReader(Protocol):
 @dataclass(frozen=True)
 class ModelSet:
     """The models of one release. `release` is a name with a content hash and goes into every row. A release may do
-    without an endplate reader (the detector's points stand) and without a rib reader (levels are then never certain)."""
+    without an endplate reader (the detector's points stand) and without a rib reader (no landmark fixes a numbering
+    then, unless the locator sees one)."""
 
     release: str
     locator: Locator

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vfscreen.models.networks3d import Residual, conv, unshuffle
-from vfscreen.models.ports import VERTEBRA_KINDS
+from vfscreen.spine.priors import VERTEBRA_KINDS
 
 PATCH_ROWS = 24
 """Rows of a patch, from superior to inferior, the vertebra's centre in the middle."""
@@ -54,4 +54,3 @@ class RibNet(nn.Module):
         features = self.side(self.down2(self.down1(self.stem(unshuffle(sides))))).unflatten(0, (2, -1))
         joined = torch.cat([features.mean(dim=0), features.amax(dim=0)], dim=1)
         return {"kind": self.kind(joined), "sacrum_below": self.sacrum_below(joined)}
-

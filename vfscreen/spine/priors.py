@@ -23,6 +23,9 @@ STATES: tuple[str, ...] = (*LEVELS, "S")
 
 SACRUM = len(LEVELS)
 
+VERTEBRA_KINDS: tuple[str, ...] = ("cervical", "rib_bearing", "lumbar", "sacrum")
+"""What a vertebra may be by what it carries: no rib above the chest, a rib, none below it."""
+
 P_L6 = 0.025
 """48 of 1,887 columns with an L5 in VID. """
 P_T13 = 0.01
@@ -30,6 +33,16 @@ P_ABSENT_T12 = 0.01
 P_ABSENT_L5 = 0.01
 """A thirteenth, an eleventh-last thoracic and a four-lumbar column: a few percent of people together (Carrino et al.,
 Radiology 2011; VID names no T13)."""
+
+P_LUMBAR_RIB = 0.03
+"""A first lumbar vertebra with a rib, mostly a short one. Of 1,446 CTs of the spine 65 had a rib-bearing or
+transitional vertebra below the nineteenth (Yun et al., Korean J Radiol 2018); P_T13 is of these."""
+P_NO_T12_RIB = 0.01
+"""A twelfth thoracic vertebra without ribs: 4 of those 1,446; other series count several percent."""
+P_CERVICAL_RIB = 0.005
+P_NO_T1_RIB = 0.002
+P_SACRUM_LIKE = 0.01
+"""A last lumbar vertebra grown into the sacrum on both sides, or a first sacral one that looks lumbar."""
 
 P_MISSED = 0.02
 """A detector of the CT paper's recall (0.99) misses one vertebra in a hundred; fused and cemented ones more."""
@@ -116,6 +129,38 @@ def sacrum_top_distance_mm() -> Float:
             here = down[here].lower
         distance[state] = total
     return distance
+
+
+@cache
+def kind_share() -> Float:
+    """(len(STATES), len(VERTEBRA_KINDS)) how often a vertebra of a level looks of a kind; rows sum to 1."""
+    cervical, ribbed, lumbar, sacral = range(len(VERTEBRA_KINDS))
+    share = np.zeros((len(STATES), len(VERTEBRA_KINDS)))
+    for state, level in enumerate(STATES):
+        share[state, {"C": cervical, "T": ribbed, "L": lumbar, "S": sacral}[level[0]]] = 1.0
+
+    def move(level: str, to: int, p: float) -> None:
+        share[STATES.index(level)] *= 1.0 - p
+        share[STATES.index(level), to] += p
+
+    move("C7", ribbed, P_CERVICAL_RIB)
+    move("T1", cervical, P_NO_T1_RIB)
+    move("T12", lumbar, P_NO_T12_RIB)
+    move("L1", ribbed, P_LUMBAR_RIB)
+    for level, to in (("L5", sacral), ("L6", sacral), ("S", lumbar)):
+        move(level, to, P_SACRUM_LIKE)
+    return share
+
+
+@cache
+def last_share() -> Float:
+    """(len(STATES),) how often the sacrum follows a vertebra of a level; nan for the sacrum itself."""
+    share = np.zeros(len(STATES))
+    share[SACRUM] = np.nan
+    for step in neighbour_steps():
+        if step.lower == SACRUM and step.upper != SACRUM:
+            share[step.upper] = np.exp(step.log_prior)
+    return share
 
 
 @cache
