@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from vfscreen.audit.private import Row
+from vfscreen.audit.private import Row, as_csv, as_parquet, write_private
 from vfscreen.audit.sampling import SHEET_COLUMNS
 from vfscreen.errors import VfscreenError
 from vfscreen.schema.names import GRADED_LEVELS, DeformityType
@@ -99,6 +99,14 @@ def read_sheets(sheets: Sequence[Path], key_file: Path, *, partial: bool = False
         key=lambda r: (r["StudyInstanceUID"], GRADED_LEVELS.index(r["vertebra_level"]), r["reader"]),
     )
     return ordered, empty
+
+
+def write_reference(out: Path, rows: Sequence[Row]) -> None:
+    """Write the reference standard, as Parquet or CSV by the name of `out`, readable by its owner only."""
+    if out.suffix not in (".parquet", ".csv"):
+        raise VfscreenError(f"{out} is neither .parquet nor .csv")
+    data = as_parquet(REFERENCE_SCHEMA, rows) if out.suffix == ".parquet" else as_csv(REFERENCE_SCHEMA.names, rows)
+    write_private(out, data)
 
 
 class _Reporter:
