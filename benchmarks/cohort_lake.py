@@ -4,7 +4,7 @@ Belongs here: drawing rows and landing them as a sweep does (schema's Arrow type
 receipt a shard; an index in parts). Does not belong here: timing (`cohort_queries`).
 
 What it is like: patients with one to some exams over ten years; chest, abdomen or both; for each screened series two
-that the index left out; 3 % of exams with a second screened series; a shard in twenty screened again by a newer release.
+that the index left out; 3 % of exams with a second screened series; a shard in twenty screened again by a newer one.
 Fractures follow age, sex and level and stay once there, so that incidence is what age makes of it. Age is missing in
 1 %, sex in 0.5 %, site in 2 %, tube voltage in 3 %, PatientID in 1 %, a date in 0.2 %, contrast phase in 5 %, a valid
 density in 15 %. What it is not like: one file row a series stands for the hundreds of instances of a real one.

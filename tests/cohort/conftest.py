@@ -1,4 +1,4 @@
-"""Lakes the tests of this folder share: the demo's truth, and a drawn one in which every header is missing somewhere."""
+"""Lakes the tests of this folder share: the demo's truth, and a drawn one in which any header may be missing."""
 
 from __future__ import annotations
 

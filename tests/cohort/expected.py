@@ -23,6 +23,7 @@ class Exam:
     scanner: str
     kernel: str
     vertebrae: tuple[VisibleVertebra, ...]
+    contrast_phase: str | None
 
     @property
     def graded(self) -> list[VisibleVertebra]:
@@ -39,6 +40,13 @@ class Exam:
     @property
     def band(self) -> str:
         return f"{self.age // 10 * 10}-{self.age // 10 * 10 + 9}"
+
+    @property
+    def density_hu(self) -> float | None:
+        """Of L1 if it is whole and not deformed, without contrast at 120 kV."""
+        return next(
+            (v.trabecular_hu_native for v in self.graded if (v.vertebra_level, v.genant_grade_raw) == ("L1", 0)), None
+        )
 
     def grade_of(self, level: str) -> int | None:
         return next((v.genant_grade_raw for v in self.graded if v.vertebra_level == level), None)
@@ -59,7 +67,19 @@ def exams_of(truth: DemoTruth) -> list[Exam]:
         age = plan.age_years + day.year - 2021  # the cast's first studies are of 2021
         scanner = f"{plan.manufacturer} Phantom 64"
         uid = series.StudyInstanceUID
-        found.append(Exam(series.PatientID, uid, day, age, plan.sex, scanner, plan.kernels[0], series.vertebrae))
+        found.append(
+            Exam(
+                series.PatientID,
+                uid,
+                day,
+                age,
+                plan.sex,
+                scanner,
+                plan.kernels[0],
+                series.vertebrae,
+                series.contrast_phase,
+            )
+        )
     return sorted(found, key=lambda e: (e.PatientID, e.day))
 
 

@@ -124,10 +124,33 @@ def test_incident(truth_lake: Pair, expected: list[Exam]) -> None:
     assert math.isclose(1 - math.exp(-row["rate_low"] / 1000 * years), math.exp(-3.841458820694124 / 2), rel_tol=1e-6)
 
 
-def test_density_without_any_is_unknown_and_counted(truth_lake: Pair, expected: list[Exam]) -> None:
+def test_density_by_fracture(truth_lake: Pair, expected: list[Exam]) -> None:
+    """L1 alone; patients whose L1 is broken or out of view are unknown, and counted."""
+    values = [e.density_hu for e in latest(expected)]
+    border = sorted(v for v in values if v is not None)[1]
+    found = {r["density_class"]: r for r in ask(truth_lake, "density", by=(), l1_only=True, density_below_hu=border)}
+    classes: dict[str, list[Exam]] = {}
+    for exam, hu in zip(latest(expected), values, strict=True):
+        name = "unknown" if hu is None else "below" if hu < border else "not_below"
+        classes.setdefault(name, []).append(exam)
+    assert found.keys() == classes.keys() == {"below", "not_below", "unknown"}
+    for name, exams in classes.items():
+        row = found[name]
+        assert (row["patients"], row["graded_patients"]) == (len(exams), len(exams))
+        assert row["fractured_patients"] == sum(e.worst >= 2 for e in exams)
+        known = [e.density_hu for e in exams if e.density_hu is not None]
+        assert (row["mean_density_hu"] is None) == (not known)
+        if known:
+            assert math.isclose(row["mean_density_hu"], sum(known) / len(known))
+            assert math.isclose(row["class_share"], len(known) / sum(v is not None for v in values))
+
+
+def test_density_categories_are_the_lakes(truth_lake: Pair, expected: list[Exam]) -> None:
     found = ask(truth_lake, "density", by=())
     assert sum(r["patients"] for r in found) == len(latest(expected))
     assert sum(r["fractured_patients"] for r in found) == sum(e.worst >= 2 for e in latest(expected))
+    names = ("osteoporosis_range", "low", "normal", "unknown")
+    assert [r["density_class"] for r in found] == [n for n in names if n in {r["density_class"] for r in found}]
 
 
 def test_cohort_and_worklist(truth_lake: Pair, expected: list[Exam]) -> None:
@@ -159,6 +182,8 @@ def test_cohort_and_worklist(truth_lake: Pair, expected: list[Exam]) -> None:
         ({"date_from": date(2022, 1, 1)}, lambda e: e.day.year > 2021),
         ({"scanner": ("synthetic ge-like",)}, lambda e: "GE-LIKE" in e.scanner),
         ({"site": ("elsewhere",)}, lambda e: False),
+        ({"contrast": ("non_contrast",)}, lambda e: e.contrast_phase == "non_contrast"),
+        ({"density_below_hu": 110.0, "l1_only": True}, lambda e: e.density_hu is not None and e.density_hu < 110),
         ({"levels": ("L1", "L2"), "grade_min": 3}, lambda e: any((e.grade_of(v) or 0) >= 3 for v in ("L1", "L2"))),
     ],
 )  # fmt: skip
@@ -166,10 +191,30 @@ def test_filters_select_the_patients_that_pass(
     truth_lake: Pair, expected: list[Exam], values: Any, passes: Any
 ) -> None:
     """Filters on exams come first, then the latest of those, then what was found on it."""
-    on_findings = {"grade_min", "levels"}
+    on_findings = {"grade_min", "levels", "density_below_hu"}
     exams = expected if on_findings & values.keys() else [e for e in expected if passes(e)]
     wanted = {truth_lake[0].patient(e.PatientID) for e in latest(exams) if passes(e)}
     assert {r["patient_key"] for r in ask(truth_lake, "cohort", **values)} == wanted
+
+
+def test_women_of_65_to_80_with_low_density_or_a_fracture(truth_lake: Pair, expected: list[Exam]) -> None:
+    """The question of the issue: women 65-80, L1 < 110 HU or any grade >= 2, no contrast, 2019-2024."""
+    question = {"sex": ("F",), "age_min": 65, "age_max": 80, "contrast": ("non_contrast",), "match": "any",
+                "date_from": date(2019, 1, 1), "date_to": date(2024, 12, 31)}  # fmt: skip
+    asked = [e for e in expected if e.sex == "F" and 65 <= e.age <= 80 and e.contrast_phase == "non_contrast"]
+    assert len(asked) > 1
+    for border in (90.0, 110.0, 140.0):
+        wanted = {
+            truth_lake[0].patient(e.PatientID)
+            for e in latest(asked)
+            if e.worst >= 2 or (e.density_hu is not None and e.density_hu < border)
+        }
+        found = ask(truth_lake, "cohort", **question, density_below_hu=border, l1_only=True, grade_min=2)
+        assert {r["patient_key"] for r in found} == wanted
+    both = ask(truth_lake, "cohort", **{**question, "match": "all"}, density_below_hu=140.0, l1_only=True, grade_min=2)
+    assert {r["patient_key"] for r in both} == {
+        truth_lake[0].patient(e.PatientID) for e in latest(asked) if e.worst >= 2 and (e.density_hu or 999) < 140
+    }
 
 
 def test_flow_adds_up_from_files_to_vertebrae(truth_lake: Pair, expected: list[Exam]) -> None:

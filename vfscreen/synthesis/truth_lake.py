@@ -5,13 +5,15 @@ rows land (`vfscreen.lake`). Queries, checks, audits, evaluation and reports are
 seconds, without a model or a pixel: everything but the finding itself is the product's own - headers are read and
 series selected by the index, shards planned, rows checked and landed by the lake.
 
-What the truth does not know stays null (times, pictures). Its probabilities are 0 or 1, its standard deviations 0.
+What the truth does not know stays null (times, pictures, mg/cm3). Its probabilities are 0 or 1, its standard deviations
+0. Of density it knows the spongy bone's HU in the scan and without contrast at 120 kV; the difference stands as the
+correction for contrast where some was given, else for the tube voltage. Fractured bodies are not valid.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Any
 import numpy as np
 
 from vfscreen import __version__
+from vfscreen.density.reference import density_category, reference_value
+from vfscreen.density.result import SeriesDensity, VertebraDensity
 from vfscreen.errors import ReasonCode, State
 from vfscreen.geometry.curve import Centreline
 from vfscreen.ingest.identity import Pseudonymiser, load_pseudonymiser
@@ -28,13 +32,14 @@ from vfscreen.lake.store import Lake
 from vfscreen.morphometry.genant import genant_grade, raw_height_loss
 from vfscreen.morphometry.neighbours import expected_posterior_heights_mm
 from vfscreen.morphometry.reference import adjusted_height_loss
-from vfscreen.schema.names import GRADED_LEVELS, KEYPOINTS, DeformityType
+from vfscreen.schema.names import GRADED_LEVELS, KEYPOINTS, ContrastPhase, DeformityType, DensityReason
 from vfscreen.screening.indexing import index_archive
 from vfscreen.screening.isolation import manifest_rows
 from vfscreen.screening.measure import summarise
 from vfscreen.screening.result import ScreeningResult, Vertebra
 from vfscreen.screening.rows import left_out_series_row, screened_rows
 from vfscreen.settings import IdentitySettings, Settings
+from vfscreen.settings_density import DensitySettings
 from vfscreen.spine.straighten import SlabSpec, StraightenedSlab
 from vfscreen.synthesis.demo_archive import write_demo_archive
 from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, VisibleVertebra
@@ -157,14 +162,59 @@ def perfect_result(series: SeriesTruth) -> ScreeningResult:
         [None if v.truncated else np.asarray(v.heights_mm) for v in series.vertebrae],
         [v.vertebra_level for v in series.vertebrae],
     )
-    vertebrae = tuple(_vertebra(v, e) for v, e in zip(series.vertebrae, expected, strict=True))
+    phase = series.contrast_phase
+    vertebrae = tuple(_vertebra(v, e, phase) for v, e in zip(series.vertebrae, expected, strict=True))
     line = Centreline.from_points(np.array([v.centre_lps_mm for v in vertebrae]))
     nothing = np.zeros((1, 1, 1), np.float32)
     slab = StraightenedSlab(nothing, np.zeros_like(nothing, dtype=np.bool_), line, SlabSpec())
-    return ScreeningResult(centreline=line, vertebrae=vertebrae, patient=summarise(vertebrae), slab=slab)
+    return ScreeningResult(
+        centreline=line,
+        vertebrae=vertebrae,
+        patient=summarise(vertebrae),
+        slab=slab,
+        density=_series_density(series, vertebrae),
+    )
 
 
-def _vertebra(v: VisibleVertebra, expected_height_mm: float | None) -> Vertebra:
+def _series_density(series: SeriesTruth, vertebrae: Iterable[Vertebra]) -> SeriesDensity:
+    settings = DensitySettings()
+    sound = {str(v.vertebra_level): v.density for v in vertebrae if v.density.valid}
+    raw = {level: float(d.trabecular_hu_mean or 0.0) for level, d in sound.items()}
+    corrected = {level: float(d.trabecular_hu_corrected or 0.0) for level, d in sound.items()}
+    reference, levels = reference_value(raw, settings)
+    reference_corrected = reference_value(corrected, settings)[0]
+    phase = series.contrast_phase
+    return SeriesDensity(
+        contrast_phase=None if phase is None else ContrastPhase(phase),
+        contrast_phase_probability=None if phase is None else 1.0,
+        reference_hu=reference,
+        reference_hu_corrected=reference_corrected,
+        reference_levels=levels,
+        category=density_category(reference_corrected, settings),
+    )
+
+
+def _density(v: VisibleVertebra, grade: int | None, phase: str | None) -> VertebraDensity:
+    if v.truncated:
+        return VertebraDensity(reasons=(DensityReason.TRUNCATED,))
+    if v.trabecular_hu is None or v.trabecular_hu_native is None:
+        return VertebraDensity()
+    reasons = (DensityReason.FRACTURED,) if grade else ()
+    added = v.trabecular_hu_native - v.trabecular_hu
+    enhanced = phase not in (None, ContrastPhase.NON_CONTRAST.value)
+    return VertebraDensity(
+        trabecular_hu_mean=v.trabecular_hu,
+        trabecular_hu_median=v.trabecular_hu,
+        trabecular_hu_sd=0.0,
+        valid=not reasons,
+        reasons=reasons,
+        kvp_correction_hu=0.0 if enhanced else added,
+        contrast_correction_hu=added if enhanced else 0.0,
+        trabecular_hu_corrected=v.trabecular_hu_native,
+    )
+
+
+def _vertebra(v: VisibleVertebra, expected_height_mm: float | None, phase: str | None) -> Vertebra:
     heights = np.asarray(v.heights_mm)
     whole = not v.truncated
     graded = whole and v.vertebra_level in GRADED_LEVELS
@@ -194,4 +244,5 @@ def _vertebra(v: VisibleVertebra, expected_height_mm: float | None) -> Vertebra:
         grade3_probability=at_least[2],
         fracture_score=float(v.genant_grade_raw >= 1),
         reason=None if graded else ungraded,
+        density=_density(v, grade if graded else None, phase),
     )
