@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.evaluation.published import SKIN
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.agreement import WEIGHTS, agreement_table, kappa_metrics, kappa_of_tables
 from vfscreen.evaluation.resampling import Bootstrap
 
@@ -48,6 +49,7 @@ def test_quadratic_weights_on_a_table_worked_by_hand() -> None:
     assert asymptotic.estimate == pytest.approx(1 - (2 / 4 / 9) / expected)
 
 
+@quick
 @given(gradings, st.sampled_from(WEIGHTS))
 def test_kappa_is_symmetric_and_never_above_one(data: tuple[np.ndarray, np.ndarray], weights: str) -> None:
     first, second = data
@@ -57,6 +59,7 @@ def test_kappa_is_symmetric_and_never_above_one(data: tuple[np.ndarray, np.ndarr
     assert ahead.estimate is None or ahead.estimate <= 1 + 1e-12
 
 
+@quick
 @given(gradings)
 def test_reversing_the_scale_changes_nothing(data: tuple[np.ndarray, np.ndarray]) -> None:
     first, second = data
@@ -65,6 +68,7 @@ def test_reversing_the_scale_changes_nothing(data: tuple[np.ndarray, np.ndarray]
         assert ahead == pytest.approx(kappa_metrics(3 - first, 3 - second, weights, bootstrap=FEW)[0].estimate)
 
 
+@quick
 @given(gradings)
 def test_a_grading_agrees_with_itself_completely(data: tuple[np.ndarray, np.ndarray]) -> None:
     first, _ = data

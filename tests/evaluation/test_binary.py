@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.binary import Confusion, binary_metrics, confusion, wilson
 from vfscreen.evaluation.metric import Metric
 from vfscreen.evaluation.resampling import Bootstrap
@@ -74,6 +75,7 @@ def test_alike_vertebrae_of_a_patient_widen_the_interval() -> None:
     assert (clustered.n, clustered.clusters) == (100, 10)
 
 
+@quick
 @given(calls)
 def test_swapping_the_classes_swaps_sensitivity_and_specificity(data: tuple[np.ndarray, np.ndarray]) -> None:
     truth, call = data
@@ -83,6 +85,7 @@ def test_swapping_the_classes_swaps_sensitivity_and_specificity(data: tuple[np.n
         assert ahead[one].low == back[other].low
 
 
+@quick
 @given(calls)
 def test_a_further_true_positive_never_harms(data: tuple[np.ndarray, np.ndarray]) -> None:
     truth, call = data
@@ -93,6 +96,7 @@ def test_a_further_true_positive_never_harms(data: tuple[np.ndarray, np.ndarray]
             assert after[name].estimate >= before[name].estimate
 
 
+@quick
 @given(calls)
 def test_intervals_hold_their_estimate_and_stay_between_0_and_1(data: tuple[np.ndarray, np.ndarray]) -> None:
     for metric in binary_metrics(*data, bootstrap=FEW):
@@ -103,6 +107,7 @@ def test_intervals_hold_their_estimate_and_stay_between_0_and_1(data: tuple[np.n
         assert metric.source == "vfscreen.evaluation.binary.binary_metrics"
 
 
+@quick
 @given(calls, st.randoms())
 def test_the_order_of_items_does_not_matter(data: tuple[np.ndarray, np.ndarray], random: object) -> None:
     truth, call = data

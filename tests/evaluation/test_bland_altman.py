@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.evaluation.published import CARDIAC, PEFR_LARGE, PEFR_MINI
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.bland_altman import limits_of_agreement
 from vfscreen.evaluation.resampling import Bootstrap
 
@@ -50,12 +51,14 @@ def test_ignoring_the_patients_gives_the_papers_too_narrow_limits() -> None:
 pairs = npst.arrays(np.float64, (12, 2), elements=st.floats(10, 40).map(lambda v: round(v, 3)))
 
 
+@quick
 @given(pairs)
 def test_swapping_the_methods_mirrors_the_limits(data: np.ndarray) -> None:
     ahead, back = limits_of_agreement(data[:, 0], data[:, 1]), limits_of_agreement(data[:, 1], data[:, 0])
     assert (ahead.bias, ahead.low) == pytest.approx((-back.bias, -back.high))
 
 
+@quick
 @given(pairs, st.floats(-5, 5))
 def test_a_shift_moves_bias_and_limits_and_nothing_else(data: np.ndarray, shift: float) -> None:
     patients = np.arange(12) // 3

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.calibration import brier_score, expected_calibration_error, recalibration, reliability
 from vfscreen.evaluation.resampling import Bootstrap
 
@@ -65,11 +66,13 @@ def test_what_cannot_be_fitted_says_why() -> None:
     assert separated[1].estimate is None and "separate" in separated[1].reason
     assert "one class" in recalibration([True, True], [0.2, 0.4])[0].reason
     assert recalibration([True, False], [0.4, 0.4])[1].reason == "all probabilities are equal"
+    assert "no log-odds" in recalibration([True, False], [1.0, 0.0])[0].reason
     assert "taken as" in recalibration([True, False, True, False], [1.0, 0.2, 0.3, 0.6])[0].note
     with pytest.raises(ValueError, match=r"outside 0..1"):
         brier_score([True], [1.2])
 
 
+@quick
 @given(
     st.integers(1, 40).flatmap(
         lambda n: st.tuples(npst.arrays(np.bool_, n), npst.arrays(np.float64, n, elements=st.floats(0, 1)))

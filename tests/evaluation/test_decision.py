@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.decision import decision_curve
 from vfscreen.evaluation.resampling import Bootstrap
 
@@ -24,6 +25,7 @@ def test_a_curve_worked_by_hand() -> None:
     assert point.low < point.model < point.high
 
 
+@quick
 @given(
     st.integers(1, 40).flatmap(
         lambda n: st.tuples(npst.arrays(np.bool_, n), npst.arrays(np.float64, n, elements=st.floats(0, 1)))

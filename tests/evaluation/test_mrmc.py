@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluation.published import van_dyke
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.mrmc import (
     ReaderStudy,
     delong_figures,
@@ -142,6 +143,7 @@ def test_a_model_without_information_makes_the_difference_the_readers_own_mean()
     assert (constant.standard_error, constant.df) == pytest.approx((alone.standard_error, alone.df))
 
 
+@quick
 @given(st.integers(0, 2**32 - 1))
 def test_conditions_with_equal_ratings_are_not_told_apart(seed: int) -> None:
     ratings = np.random.default_rng(seed).integers(1, 6, (1, 3, 40))

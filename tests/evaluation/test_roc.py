@@ -7,10 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from sklearn.metrics import average_precision_score
 
 from tests.evaluation.published import asah, van_dyke
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.resampling import Bootstrap
 from vfscreen.evaluation.roc import (
+    _average_precisions,
     auc_covariance,
     auc_metric,
     average_precision,
@@ -81,6 +84,7 @@ def test_van_dykes_readers_differences() -> None:
     assert found.difference == pytest.approx(-0.02624799, abs=5e-9)
 
 
+@quick
 @given(labelled)
 def test_area_is_mann_whitneys_statistic_and_covariance_is_delongs(data: tuple[np.ndarray, ...]) -> None:
     """Against the definition: structural components pair by pair."""
@@ -98,6 +102,7 @@ def test_area_is_mann_whitneys_statistic_and_covariance_is_delongs(data: tuple[n
     assert covariance == pytest.approx(expected, abs=1e-12)
 
 
+@quick
 @given(labelled)
 def test_a_monotone_change_of_scores_changes_nothing_and_a_reversal_mirrors(data: tuple[np.ndarray, ...]) -> None:
     truth, score, _ = data
@@ -110,6 +115,7 @@ def test_a_monotone_change_of_scores_changes_nothing_and_a_reversal_mirrors(data
     assert auc_covariance(~truth, score)[0] == pytest.approx(1 - area)
 
 
+@quick
 @given(labelled)
 def test_comparison_is_antisymmetric(data: tuple[np.ndarray, ...]) -> None:
     truth, first, second = data
@@ -120,6 +126,7 @@ def test_comparison_is_antisymmetric(data: tuple[np.ndarray, ...]) -> None:
     assert compare_auc(truth, first, first).p_value == 1.0
 
 
+@quick
 @given(labelled)
 def test_one_item_a_patient_is_delongs_variance(data: tuple[np.ndarray, ...]) -> None:
     """Obuchowski (1997): the clustered estimator with clusters of one is that of DeLong et al. (1988)."""
@@ -152,6 +159,7 @@ def test_perfect_and_undefined_areas_say_so() -> None:
     assert "two patients" in one_positive.note
 
 
+@quick
 @given(labelled)
 def test_curves_run_from_corner_to_corner_without_turning_back(data: tuple[np.ndarray, ...]) -> None:
     truth, score, _ = data
@@ -168,6 +176,23 @@ def test_average_precision_of_nothing_known_is_the_prevalence() -> None:
     assert metric.estimate == pytest.approx(41 / 113)
     assert metric.low < 41 / 113 < metric.high
     assert average_precision(TRUTH, TRUTH.astype(float), bootstrap=FEW).estimate == 1.0
+
+
+@quick
+@given(labelled, st.integers(0, 1000))
+def test_average_precision_of_drawn_patients_is_scikit_learns(data: tuple[np.ndarray, ...], seed: int) -> None:
+    """The draws are worked out together; each must be what scikit-learn says of that draw."""
+    truth, score, _ = data
+    assume(two_of_each(truth))
+    weights = np.random.default_rng(seed).integers(0, 3, (4, truth.size)).astype(float)
+    order = np.argsort(-score, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
+    together = _average_precisions(truth[order], ends, weights[:, order])
+    for found, w in zip(together, weights, strict=True):
+        if w[truth].any():
+            assert found == pytest.approx(average_precision_score(truth, score, sample_weight=w))
+        else:
+            assert np.isnan(found)
 
 
 def test_values_that_are_missing_are_refused() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.evaluation.published import asah
+from tests.evaluation.quick import quick
 from vfscreen.evaluation.metric import EvaluationError
 from vfscreen.evaluation.thresholds import apply_threshold, choose_threshold
 
@@ -29,6 +30,7 @@ def test_youden_as_proc_prints_it() -> None:
     assert np.array_equal(apply_threshold(scores["s100b"], chosen), scores["s100b"] > 0.205)
 
 
+@quick
 @given(labelled)
 def test_chosen_rates_are_those_of_applying_it(data: tuple[np.ndarray, np.ndarray]) -> None:
     truth, score = data

@@ -139,6 +139,9 @@ def recalibration(
     clipped = np.clip(values, LOGIT_LIMIT, 1 - LOGIT_LIMIT)
     log_odds = np.log(clipped / (1 - clipped))
     at_limit = int((clipped != values).sum())
+    if at_limit == flags.size:
+        reason = "all probabilities are 0 or 1: they have no log-odds"
+        return [Metric(name, None, reason=reason, **shared) for name in names]
     shared["note"] = f"{at_limit} probabilities of 0 or 1 taken as {LOGIT_LIMIT:g} from it" if at_limit else None
     ones = np.ones_like(log_odds)
     found = [_fit(names[0], flags, ones[:, None], log_odds, codes, patients, confidence, shared)]

@@ -48,10 +48,13 @@ def cluster_sums(per_item: Float, codes: Int, k: int) -> Float:
     return sums
 
 
-def draws(k: int, bootstrap: Bootstrap) -> Iterator[Float]:
-    """Blocks (b, k) of how often each of k patients was drawn, `resamples` rows in all; a block is 40 MB at most."""
+def draws(k: int, bootstrap: Bootstrap, width: int = 0) -> Iterator[Float]:
+    """Blocks (b, k) of how often each of k patients was drawn, `resamples` rows in all.
+
+    width: numbers a caller makes of each row, if more than k; a block of them is 40 MB at most.
+    """
     generator = np.random.default_rng(bootstrap.seed)
-    block, left = max(1, 5_000_000 // k), bootstrap.resamples
+    block, left = max(1, 5_000_000 // max(k, width)), bootstrap.resamples
     while left > 0:
         size = min(block, left)
         yield generator.multinomial(k, np.full(k, 1.0 / k), size=size).astype(np.float64)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from vfscreen.evaluation.metric import CONFIDENCE, Bool, Float, Metric, checked_truth, source_of
+from vfscreen.evaluation.metric import CONFIDENCE, Bool, Float, Int, Metric, checked_truth, source_of
 from vfscreen.evaluation.resampling import Bootstrap, cluster_codes, cluster_sums, draws, percentile_interval
 
 ONE_CLASS = "the reference has only one class"
@@ -134,13 +134,27 @@ def average_precision(
     if flags.all() or not flags.any():
         return Metric("average_precision", None, reason=ONE_CLASS, **shared)
     estimate = float(average_precision_score(flags, values))
-    drawn = (weights[codes] for block in draws(patients, bootstrap) for weights in block) if patients > 1 else ()
-    values_drawn = [
-        average_precision_score(flags[w > 0], values[w > 0], sample_weight=w[w > 0]) if w[flags].any() else np.nan
-        for w in drawn
+    order = np.argsort(-values, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))  # the last item of each distinct score
+    drawn = [
+        _average_precisions(flags[order], ends, block[:, codes[order]])
+        for block in (draws(patients, bootstrap, flags.size) if patients > 1 else ())
     ]
-    low, high = percentile_interval(np.array(values_drawn), bootstrap.confidence) or (None, None)
+    low, high = percentile_interval(np.concatenate([*drawn, []]), bootstrap.confidence) or (None, None)
     return Metric("average_precision", estimate, low, high, "cluster_bootstrap", **shared)
+
+
+def _average_precisions(truth: Bool, ends: Int, weights: Float) -> Float:
+    """Average precision of items in descending order of score, for each row of weights (b, n); NaN without a positive.
+
+    ends: index of the last item of each distinct score; items of one score are called together.
+    """
+    called = np.cumsum(weights, axis=1)[:, ends]
+    true = np.cumsum(weights * truth, axis=1)[:, ends]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(called > 0, true / called, 0.0)
+        recall = true / true[:, -1:]
+    return np.asarray((np.diff(recall, axis=1, prepend=0.0) * precision).sum(axis=1))
 
 
 def _two_classes(truth: Any, score: Any) -> tuple[Bool, Float]:
