@@ -133,7 +133,7 @@ class ContrastSettings(Section):
         (
             PhaseTissue(phase="non_contrast", aorta_hu=(48.0, 11.0), kidney_hu=(52.0, 14.0)),
             PhaseTissue(phase="arterial", aorta_hu=(290.0, 60.0), kidney_hu=(165.0, 45.0)),
-            PhaseTissue(phase="portal_venous", aorta_hu=(150.0, 28.0), kidney_hu=(175.0, 35.0)),
+            PhaseTissue(phase="portal_venous", aorta_hu=(155.0, 32.0), kidney_hu=(175.0, 35.0)),
             PhaseTissue(phase="delayed", aorta_hu=(98.0, 14.0), kidney_hu=(140.0, 30.0)),
         ),
         min_length=2,

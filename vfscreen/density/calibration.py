@@ -128,7 +128,7 @@ def _within(values: NDArray[np.float32], limits: tuple[float, float]) -> NDArray
 
 
 def _location(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Median and a robust standard error of it; discs overlap, so that a tenth of them count as independent."""
+    """Median and a robust standard error of it; squares overlap, so that a tenth of them count as independent."""
     middle = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - middle)))
     return middle, spread / float(np.sqrt(values.size / 10.0))

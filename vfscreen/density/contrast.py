@@ -25,6 +25,8 @@ Float = NDArray[np.float64]
 
 AORTA_LEVELS = (*(f"T{n}" for n in range(6, 14)), *(f"L{n}" for n in range(1, 5)))
 """Where a large vessel runs along the column: below the arch, above the bifurcation."""
+CHEST_LEVELS = AORTA_LEVELS[:5]
+"""T6-T10: where the descending aorta lies beside the bodies, and no kidney does."""
 KIDNEY_LEVELS = ("T12", "T13", "L1", "L2", "L3")
 _SOFT_HU = (0.0, 600.0)
 _EVEN = 1.6
@@ -60,9 +62,10 @@ def enhancement(planes: Planes | None) -> Enhancement:
         if limit is None:
             continue
         if level is None or level in AORTA_LEVELS:
-            before = (v < front - 9.0) & (v > front - 38.0) & (u < 36.0)
-            beside = (v >= front - 9.0) & (v < front + 0.5 * depth) & (u > 0.75 * depth + 9.0) & (u < 52.0)
-            blood.append(_brightest(planes, n, before | beside, limit))
+            zone = (v < front - 9.0) & (v > front - 38.0) & (u < 36.0)
+            if level in CHEST_LEVELS:
+                zone |= (v >= front - 9.0) & (v < front + 0.5 * depth) & (u > 0.75 * depth + 9.0) & (u < 48.0)
+            blood.append(_brightest(planes, n, zone, limit))
         if level in KIDNEY_LEVELS:
             zone = (u > 33.0) & (u < 78.0) & (v > front - 15.0) & (v < front + depth + 15.0)
             kidney.append(_brightest(planes, n, zone, limit))
@@ -113,7 +116,14 @@ def _evenness(planes: Planes, n: int) -> float | None:
 
 
 def _brightest(planes: Planes, n: int, zone: NDArray[np.bool_], limit: float) -> float | None:
-    """Mean of the brightest even disc within a zone; None where there is none."""
+    """Attenuation of the brightest even tissue within a zone; None where there is none.
+
+    The median of the discs that noise alone could have made differ from the brightest one, which noise made bright.
+    """
     mean, sd = planes.disc_mean[n], planes.disc_sd[n]
     even = zone & (mean > _SOFT_HU[0]) & (mean < _SOFT_HU[1]) & (sd <= limit)
-    return float(mean[even].max()) if even.any() else None
+    if not even.any():
+        return None
+    brightest = np.unravel_index(int(np.where(even, mean, -np.inf).argmax()), mean.shape)
+    alike = even & (mean >= mean[brightest] - max(float(sd[brightest]), _EVEN_HU))
+    return float(np.median(mean[alike]))

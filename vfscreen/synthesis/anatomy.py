@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vfscreen.schema.names import DeformityType
+from vfscreen.schema.names import ContrastPhase, DeformityType
 from vfscreen.synthesis.column import draw_body, stack
-from vfscreen.synthesis.norms import COLUMN
+from vfscreen.synthesis.norms import COLUMN, DENSITY_OF_L1, PHASES
 from vfscreen.synthesis.patient import (
     Float,
     FractureSpec,
@@ -37,6 +37,9 @@ __all__ = [
 ]
 
 
+_ENHANCED = (ContrastPhase.ARTERIAL.value, ContrastPhase.PORTAL_VENOUS.value, ContrastPhase.DELAYED.value)
+
+
 def draw_patient(
     rng: np.random.Generator,
     fractures: Sequence[FractureSpec] | None = None,
@@ -46,15 +49,17 @@ def draw_patient(
     variant: str | None = None,
     scoliosis_deg: float | None = None,
     fracture_probability: float = 0.0,
+    contrast: ContrastPhase | None = None,
 ) -> PatientSpec:
     """Draw a patient.
 
     fractures: those asked for; None draws some with `fracture_probability` a vertebra of T4-L5.
     variant: None draws (rarely one), else "none", "T13", "L6" or "no_T12_rib". scoliosis_deg: largest coronal tilt,
-    None draws (mostly small). The same generator state gives the same person whatever the fractures, so that a
-    follow-up differs from its baseline by them alone. Raises ValueError for a fracture at a level that is not there.
+    None draws (mostly small). contrast: None draws (mostly none). The same generator state gives the same person
+    whatever the fractures and the contrast, so that a follow-up differs from its baseline by them alone. Raises
+    ValueError for a fracture at a level that is not there.
     """
-    rng, body_rng, fracture_rng, stack_rng = (np.random.default_rng(s) for s in rng.integers(2**62, size=4))
+    rng, body_rng, fracture_rng, stack_rng, tissue_rng = (np.random.default_rng(s) for s in rng.integers(2**62, size=5))
     sex = sex or str(rng.choice(["F", "M"]))
     age = float(rng.uniform(45, 90)) if age_years is None else float(age_years)
     scale = float((1.04 if sex == "M" else 0.95) * np.clip(rng.normal(1.0, 0.045), 0.88, 1.12))
@@ -77,7 +82,12 @@ def draw_patient(
     ribs["T12"] = 0.0 if variant == "no_T12_rib" else float(rng.uniform(0.5, 1.0))
     if variant == "T13":
         ribs["T13"] = float(rng.uniform(0.3, 0.8))
-    contrast = bool(rng.random() < 0.4)
+    density = {level: share * float(tissue_rng.normal(1.0, 0.03)) for level, share in DENSITY_OF_L1.items()}
+    density["L1"] = 1.0
+    enhanced = ContrastPhase(str(tissue_rng.choice(_ENHANCED, p=[0.35, 0.55, 0.1])))
+    drawn = enhanced if rng.random() < 0.4 else ContrastPhase.NON_CONTRAST
+    phase = contrast or drawn
+    tissue = PHASES[phase]
     return PatientSpec(
         sex=sex,
         age_years=round(age),
@@ -91,12 +101,16 @@ def draw_patient(
         endplate_mm=float(rng.uniform(0.6, 1.1)),
         fat_mm=float(rng.uniform(8, 32)),
         breadth=float(rng.uniform(0.92, 1.12)),
-        aorta_hu=float(rng.uniform(160, 320)) if contrast else float(rng.uniform(35, 48)),
+        aorta_hu=float(rng.uniform(*tissue.aorta)),
         aorta_calcified=bool(rng.random() < (age - 45) / 60),
         noise_hu=float(rng.uniform(8, 22)),
         blur_mm=float(rng.uniform(0.7, 1.2)),
         surroundings_seed=int(rng.integers(2**31)),
         disc_gas=tuple(lv for lv in levels if lv[0] == "L" and rng.random() < 0.06),
+        contrast_phase=phase,
+        kidney_hu=float(tissue_rng.uniform(*tissue.kidney)),
+        level_density=density,
+        added_hu=tissue.bone,
     )
 
 

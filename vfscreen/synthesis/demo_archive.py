@@ -37,11 +37,12 @@ from vfscreen.synthesis.dicom_writer import (
     write_series,
 )
 from vfscreen.synthesis.grid import lps
+from vfscreen.synthesis.norms import VOLTAGE_GAIN_HU
 from vfscreen.synthesis.phantom import Scene, body_centres
 from vfscreen.synthesis.surroundings import trunk_profile
 from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, visible_vertebrae
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 """Raised with every change of what the archive holds; an archive of another version is made anew."""
 
 _BASE_YEAR = 2021
@@ -153,7 +154,9 @@ def _patient_jobs(
             age_years=plan.age_years,
             variant=plan.variant,
             scoliosis_deg=plan.scoliosis_deg,
+            contrast=study.contrast,
         )
+        spec = replace(spec, added_hu=spec.added_hu + VOLTAGE_GAIN_HU[study.kvp_kV])
         study_uid = seeded_uid(seed, index, visit)
         date = f"{_BASE_YEAR + study.years_later}11{1 + (3 * index) % 28:02d}"
         header = StudyHeader(
@@ -199,7 +202,8 @@ def _series_header(
         number=number,
         description=series.description,
         kernel=plan.kernels[int(series.sharp)],
-        kvp_kv=100.0 if plan.sex == "F" and plan.age_years > 75 else 120.0,
+        kvp_kv=study.kvp_kV if study.header_kvp else None,
+        contrast=study.agent,
         manufacturer=plan.manufacturer,
         patient_position=study.patient_position,
         image_type=image_type,
@@ -237,6 +241,7 @@ def _write(job: _Job) -> SeriesTruth:
         expected_state=(State.SCREENED if plan.reason is None else State.REJECTED).value,
         expected_reason=None if plan.reason is None else plan.reason.value,
         vertebrae=tuple(vertebrae),
+        contrast_phase=job.study.contrast.value if vertebrae else None,
     )
 
 

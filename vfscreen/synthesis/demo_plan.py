@@ -7,13 +7,13 @@ Belongs here: the cast - patients, studies, series, distractors - as data. Does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from vfscreen.errors import ReasonCode
-from vfscreen.schema.names import DeformityType
+from vfscreen.schema.names import ContrastPhase, DeformityType
 from vfscreen.synthesis.anatomy import FractureSpec
 from vfscreen.synthesis.dicom_writer import JPEG_2000, JPEG_LS, RLE, UNCOMPRESSED
 
@@ -48,7 +48,11 @@ class SeriesPlan:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A visit. top, bottom: the scan runs from the middle of one level (or sacrum "S") to the middle of another."""
+    """A visit. top, bottom: the scan runs from the middle of one level (or sacrum "S") to the middle of another.
+
+    contrast: what was given. agent: what the header says of it, which may be nothing. kvp_kV: the voltage;
+    header_kvp: whether the header has it.
+    """
 
     years_later: int
     description: str
@@ -59,6 +63,10 @@ class StudyPlan:
     patient_position: str = "HFS"
     body_part: str = "SPINE"
     package: Package = "folder"
+    contrast: ContrastPhase = ContrastPhase.NON_CONTRAST
+    agent: str | None = None
+    kvp_kV: float = 120.0
+    header_kvp: bool = True
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,8 @@ CAST: tuple[PatientPlan, ...] = (
                     slice_mm=2.5,
                 ),
                 body_part="CHEST",
+                contrast=ContrastPhase.PORTAL_VENOUS,
+                agent="IOMEPROL 400",
             ),
             StudyPlan(
                 2,
@@ -179,6 +189,8 @@ CAST: tuple[PatientPlan, ...] = (
                 (FractureSpec("L2", CRUSH, 0.50), FractureSpec("L4", BICONCAVE, 0.30)),
                 "FFS",
                 "ABDOMEN",
+                contrast=ContrastPhase.PORTAL_VENOUS,
+                kvp_kV=100.0,
             ),
         ),
         manufacturer="SYNTHETIC PHILIPS-LIKE",
@@ -235,6 +247,7 @@ CAST: tuple[PatientPlan, ...] = (
                 ),
                 (FractureSpec("T6", WEDGE, 0.235),),
                 body_part="CHEST",
+                header_kvp=False,
             ),
         ),
         manufacturer="SYNTHETIC TOSHIBA-LIKE",
@@ -260,6 +273,7 @@ CAST: tuple[PatientPlan, ...] = (
                 ),
                 (FractureSpec("T11", WEDGE, 0.34), FractureSpec("T12", CRUSH, 0.44)),
                 package="zip",
+                kvp_kV=100.0,
             ),
         ),
         scoliosis_deg=9.0,
@@ -288,5 +302,10 @@ def further_patient(rng: np.random.Generator) -> PatientPlan:
         _soft_and_sharp(soft),
         fractures,
         body_part="CHEST" if chest else "ABDOMEN",
+        contrast=ContrastPhase(str(rng.choice([p.value for p in ContrastPhase], p=[0.55, 0.1, 0.3, 0.05]))),
+        agent="IOHEXOL" if rng.random() < 0.7 else None,
+        kvp_kV=float(rng.choice([100.0, 120.0, 140.0], p=[0.3, 0.6, 0.1])),
     )
+    if study.contrast is ContrastPhase.NON_CONTRAST:
+        study = replace(study, agent=None)
     return PatientPlan(str(rng.choice(["F", "M"])), int(rng.integers(50, 90)), (study,))

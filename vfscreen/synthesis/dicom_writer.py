@@ -79,7 +79,7 @@ class SeriesHeader:
     number: int
     description: str
     kernel: str = "B30f"
-    kvp_kv: float = 120.0
+    kvp_kv: float | None = 120.0
     manufacturer: str = "SYNTHETIC SIEMENS-LIKE"
     model_name: str = "Phantom 64"
     patient_position: str = "HFS"
@@ -210,7 +210,8 @@ def _image(header: SeriesHeader, number: int) -> FileDataset:
 
 
 def _ct_attributes(ds: FileDataset, header: SeriesHeader) -> None:
-    ds.KVP = _ds(header.kvp_kv)
+    if header.kvp_kv is not None:
+        ds.KVP = _ds(header.kvp_kv)
     ds.ConvolutionKernel = header.kernel
     ds.XRayTubeCurrent, ds.ExposureTime = 210, 500
     ds.GantryDetectorTilt = _ds(header.gantry_tilt_deg)

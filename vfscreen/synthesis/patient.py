@@ -8,12 +8,13 @@ Positions are LPS mm; the centre of the S1 endplate is near the origin and the c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vfscreen.schema.names import DeformityType
+from vfscreen.schema.names import ContrastPhase, DeformityType
 
 Float = NDArray[np.float64]
 
@@ -81,6 +82,9 @@ class PatientSpec:
 
     vertebrae: from superior to inferior. ribs: level -> length fraction 0..1 (0 is absent). surroundings_seed fixes
     what is drawn of organs. HU values are those of the tissue without noise.
+
+    trabecular_hu: spongy bone of L1 at 120 kV without contrast. level_density: of each level against it. added_hu: what
+    contrast and voltage add to spongy bone in this scan.
     """
 
     sex: str
@@ -101,9 +105,21 @@ class PatientSpec:
     blur_mm: float
     surroundings_seed: int
     disc_gas: tuple[str, ...] = field(default=())
+    contrast_phase: ContrastPhase = ContrastPhase.NON_CONTRAST
+    kidney_hu: float = 30.0
+    level_density: Mapping[str, float] = field(default_factory=dict)
+    added_hu: float = 0.0
 
     def vertebra(self, level: str) -> VertebraSpec:
         return next(v for v in self.vertebrae if v.level == level)
+
+    def native_hu(self, level: str) -> float:
+        """Spongy bone of a level as it would be at 120 kV without contrast; the sacrum is "S"."""
+        return self.trabecular_hu * self.level_density.get(level, 1.0)
+
+    def spongy_hu(self, level: str) -> float:
+        """Spongy bone of a level in this scan."""
+        return self.native_hu(level) + self.added_hu
 
 
 @dataclass(frozen=True, eq=False)

@@ -156,8 +156,8 @@ class Scene:
         np.maximum(outer[box], solid, out=outer[box])
         np.maximum(inner[box], spongy, out=inner[box])
         grain = _grain(grid, box, spec.surroundings_seed)
-        blend(marrow[box], spongy, spec.trabecular_hu)
-        marrow[box] += grain * np.float32(0.10 * spec.trabecular_hu + 6.0) * spongy
+        blend(marrow[box], spongy, spec.spongy_hu(vertebra.level))
+        marrow[box] += grain * np.float32(0.10 * spec.native_hu(vertebra.level) + 6.0) * spongy
         if vertebra.sclerosis_hu > 0:
             marrow[box] += np.float32(vertebra.sclerosis_hu) * spongy * np.clip((height - 0.62) * 4.0, 0.0, 1.0)
 
@@ -205,13 +205,15 @@ def _paint_table(hu: Array, grid: Grid, whole: Box, top_mm: float, middle_mm: fl
 
 
 def _grain(grid: Grid, box: Box, seed: int) -> Array:
-    """Coarse trabecular texture fixed in the patient, about unit size."""
+    """Trabecular texture fixed in the patient, about unit size before voxels average it, without mean: what a region of
+    several mm measures is the bone's own value."""
     rng = np.random.default_rng(seed + 2)
     total: Array = np.zeros((1, 1, 1), dtype=np.float32)
     for _ in range(3):
         wave = rng.normal(size=3)
-        wave *= 2 * np.pi / rng.uniform(5.0, 14.0) / np.linalg.norm(wave)
-        total = total + np.sin(grid.linear(box, wave, rng.uniform(-50, 50, 3)))
+        wave *= 2 * np.pi / rng.uniform(2.5, 5.0) / np.linalg.norm(wave)
+        seen = float(np.prod(np.sinc(wave @ grid.affine_lps[:3, :3] / (2 * np.pi))))
+        total = np.asarray(total + np.float32(seen) * np.sin(grid.linear(box, wave, rng.uniform(-50, 50, 3))))
     return np.asarray(total * np.float32(0.8))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from vfscreen.synthesis.anatomy import Float, PatientSpec
 from vfscreen.synthesis.bones import chest_radii, posterior_elements, rib_path
 from vfscreen.synthesis.grid import Array, Box, Capsule, Ellipsoid, Grid, Shape, lps, ramp
+from vfscreen.synthesis.norms import PHASES
 
 _ROUND = np.eye(3)
 LUNG_HU, FAT_HU, MUSCLE_HU, FLUID_HU, AIR = -860.0, -105.0, 55.0, 15.0, -1000.0
@@ -156,7 +157,7 @@ def _range(spec: PatientSpec, first: str, last: str) -> tuple[str, ...]:
 def soft_tissue(spec: PatientSpec) -> list[Painted]:
     """Muscles along the spine, organs and vessels of the abdomen, in the order of painting."""
     rng = np.random.default_rng(spec.surroundings_seed)
-    k = spec.scale
+    k, gain = spec.scale, PHASES[spec.contrast_phase]
     levels = tuple(v.level for v in spec.vertebrae)
     found: list[Painted] = []
 
@@ -180,14 +181,13 @@ def soft_tissue(spec: PatientSpec) -> list[Painted]:
             ],
             hu,
         )
-    blob("T11", (-62, -68, -18), (72, 78, 66), rng.uniform(45, 65))  # liver
-    blob("T12", (-70, -50, -40), (52, 55, 60), 55)
-    blob("T11", (88, -18, -14), (30, 42, 48), 50)  # spleen
+    blob("T11", (-62, -68, -18), (72, 78, 66), rng.uniform(45, 65) + gain.liver)
+    blob("T12", (-70, -50, -40), (52, 55, 60), 55 + gain.liver)
+    blob("T11", (88, -18, -14), (30, 42, 48), 50 + gain.spleen)  # spleen
     blob("T12", (55, -75, 4), (44, 38, 40), 25)  # stomach
     blob("T12", (62, -105, 18), (22, 18, 22), -850)
-    enhanced = 30.0 if spec.aorta_hu < 100 else 130.0
-    blob("L1", (58, -2, 2), (29, 27, 54), enhanced)  # kidneys
-    blob("L1", (-58, -2, -12), (29, 27, 54), enhanced)
+    blob("L1", (58, -2, 2), (29, 27, 54), spec.kidney_hu)  # kidneys
+    blob("L1", (-58, -2, -12), (29, 27, 54), spec.kidney_hu)
     blob("L1", (56, -4, 2), (9, 10, 24), -60)
     blob("L1", (-56, -4, -12), (9, 10, 24), -60)
     for s in (-1.0, 1.0):
@@ -206,7 +206,7 @@ def soft_tissue(spec: PatientSpec) -> list[Painted]:
     # tissue hugging the column, so that lung never touches bone in front
     add(tubes(beside(spec, levels, (0, 2, 0)), [26.0 if lv[0] != "L" else 20.0 for lv in levels]), 35.0)
     vena = beside(spec, _range(spec, "T10", levels[-1]), (-17, -13, 0))
-    add(tubes(vena, 10.5 * k), 0.6 * spec.aorta_hu + 18)
+    add(tubes(vena, 10.5 * k), gain.vena * spec.aorta_hu)
     return found
 
 

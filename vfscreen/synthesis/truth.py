@@ -26,6 +26,7 @@ class VisibleVertebra:
     """A vertebra that is at least partly in a series. Positions LPS mm of the series.
 
     truncated: some of the six points lie outside; then it must not be graded. `genant_grade_raw` is of the raw loss.
+    trabecular_hu: spongy bone in this scan, without noise; trabecular_hu_native: at 120 kV without contrast.
     """
 
     vertebra_level: str
@@ -36,11 +37,14 @@ class VisibleVertebra:
     height_loss_ratio_raw: float
     genant_grade_raw: int
     deformity_type: str
+    trabecular_hu: float | None = None
+    trabecular_hu_native: float | None = None
 
 
 @dataclass(frozen=True)
 class SeriesTruth:
-    """What must become of a series. expected_reason is null for a screened one."""
+    """What must become of a series. expected_reason is null for a screened one. contrast_phase: what its pixels show,
+    whatever the header says; null where it shows no vertebra."""
 
     PatientID: str
     StudyInstanceUID: str
@@ -51,6 +55,7 @@ class SeriesTruth:
     expected_state: str
     expected_reason: str | None
     vertebrae: tuple[VisibleVertebra, ...]
+    contrast_phase: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,8 @@ def visible_vertebrae(spec: PatientSpec, volume: Volume, shift_mm: Sequence[floa
                 height_loss_ratio_raw=truth.height_loss_ratio_raw,
                 genant_grade_raw=truth.genant_grade_raw,
                 deformity_type=DeformityType(truth.deformity_type).value,
+                trabecular_hu=round(spec.spongy_hu(truth.level), 4),
+                trabecular_hu_native=round(spec.native_hu(truth.level), 4),
             )
         )
     return found
