@@ -169,7 +169,7 @@ def summarise(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> l
         ]
     if deep.any() and not deep.all():
         pairs = np.stack([loss, deep.astype(np.float64)], axis=1)
-        numbers.append(bootstrap_number("ROC AUC of the measured raw loss for true loss >= 0.25", pairs, _auc, ""))
+        numbers.append(bootstrap_number("ROC AUC of the measured raw loss for true loss >= 0.25", pairs, auc, ""))
     if (~deep).any():
         numbers.append(
             bootstrap_number(
@@ -203,7 +203,7 @@ def _heights(found: Sequence[Match]) -> tuple[Float, Float]:
     return predicted, np.array([m.truth.heights_mm for m in found])
 
 
-def _auc(pairs: Float) -> float:
+def auc(pairs: Float) -> float:
     """Area under the ROC curve of (n, 2) score and class (0, 1); nan where a bootstrap draw has one class only."""
     scores, positive = pairs[:, 0], pairs[:, 1] > 0.5
     if positive.all() or not positive.any():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,7 @@ def label_maps(data: Path, renders: int, only: frozenset[str] | None, exclude: f
         except ValueError:
             continue  # nothing to learn from: no two bodies in view
         grades = _grades(path.parent / "genant_grades.csv", subject)
+        vertebrae = [replace(v, published_genant_grade=grades.get(v.level or "")) for v in vertebrae]
         fractured = tuple(-1 if v.level not in grades else int(grades[v.level] > 0) for v in vertebrae)
         present = [VERSE_LEVELS[int(n)] for n in np.unique(labels.hu) if int(n) in VERSE_LEVELS]
         for k in range(renders):
