@@ -25,6 +25,8 @@ def test_the_demo_screens_a_patient_and_accounts_for_every_file(tmp_path: Path) 
     assert found["matched"] + len(found["missed"]) == found["whole_vertebrae"]
     # a trained chain finds most of a clean synthetic spine; how many exactly is the models' own issue
     assert found["matched"] > 0.6 * found["whole_vertebrae"]
+    page = (tmp_path / "demo" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Synthetic data: nobody in it exists." in page and "The account reconciles" in page
     archived = {p: p.stat().st_mtime_ns for p in (tmp_path / "demo" / "archive").rglob("*")}
     second = CliRunner().invoke(build_app(), call)
     assert second.exit_code == 0, second.output

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def demo(
-        out: Annotated[Path, typer.Option("--out", help="Gets archive/, lake/ and report/.")] = Path("vfscreen-demo"),
+        out: Annotated[Path, typer.Option("--out", help="Gets archive/, lake/, report/ ...")] = Path("vfscreen-demo"),
         seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other patients.")] = 1,
         patients: Annotated[int, typer.Option("--patients", min=1, help="Six show every kind of series.")] = 6,
         workers: Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes of the sweep.")] = None,
@@ -80,6 +80,8 @@ def register(app: typer.Typer) -> None:
         _print_vertebrae(console, result)
         _print_flagged(console, lake, result, report)
         report.joinpath("truth-vs-found.json").write_text(json.dumps(_summary(result), indent=1), encoding="utf-8")
+        _audit(console, truth, lake.url, out)
+        _write_page(console, lake, report / "report.html")
         console.print(f"\n{summary.seconds:.0f} s for the sweep. Everything is in {out}.")
 
 
@@ -185,6 +187,29 @@ FROM vertebrae AS v JOIN series AS s USING (StudyInstanceUID, SeriesInstanceUID)
 WHERE v.genant_grade >= 1
 ORDER BY s.patient_pseudonym, s.StudyDate, v.SeriesInstanceUID, v.vertebra_index
 """
+
+
+def _audit(console: Console, truth: DemoTruth, lake: str, out: Path) -> None:
+    """Write the archive's reports, audit them, and say how many of the planted unreported fractures are listed."""
+    from vfscreen.audit.run import run_audit
+    from vfscreen.cli.audit import print_summary, request_of
+    from vfscreen.synthesis.demo_reports import write_demo_reports
+
+    planted = write_demo_reports(out, truth)
+    made = run_audit(request_of(lake, out, out / "audit"))
+    console.print("\n[bold]Audit of the reports[/bold] (vfscreen audit run)")
+    print_summary(console, made.summary, made.folder)
+    listed = sum(made.summary["found"]["not_reported"].values())
+    console.print(f"{len(planted.not_reported)} unreported fractures were planted; {listed} are listed as not reported")
+
+
+def _write_page(console: Console, lake: Lake, page: Path) -> None:
+    """The page of `vfscreen report` about the demo's lake."""
+    from vfscreen.report.page.build import ReportOptions, build_report
+
+    made = build_report(lake, page, ReportOptions(note="Synthetic data: nobody in it exists."))
+    page.write_text(made.html, encoding="utf-8")
+    console.print(f"\n[bold]Report[/bold] (vfscreen report): {page}, {made.size_bytes / 1e6:.1f} MB", soft_wrap=True)
 
 
 def _summary(result: Score) -> dict[str, Any]:
