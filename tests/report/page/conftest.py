@@ -45,9 +45,24 @@ def write_run(lake: Lake, run_id: str = "run-1", **values: Any) -> None:
     )
 
 
+def density(n: int) -> Row:
+    """Reference attenuation of patient n: known for every second one, lower with n."""
+    if n % 2:
+        return {}
+    hu = 190.0 - n % 100
+    category = "osteoporosis_range" if hu < 110 else "low" if hu < 160 else "normal"
+    return {
+        "contrast_phase": "non_contrast",
+        "density_reference_hu": hu - 4,
+        "density_reference_hu_corrected": hu,
+        "density_reference_levels": ["L1"],
+        "density_category": category,
+    }
+
+
 def many(lake: Lake, patients: int, fractured: int, pictures: int = 0) -> None:
     """Patients 0 .. patients - 1 with one exam each; the first `fractured` have a grade 2, the worse the earlier, and
-    the first `pictures` of them an overlay. Ages, sexes, sites and years differ; some are missing."""
+    the first `pictures` of them an overlay. Ages, sexes, sites, years and densities differ; some are missing."""
     manifest = [
         manifest_row(
             n,
@@ -66,7 +81,10 @@ def many(lake: Lake, patients: int, fractured: int, pictures: int = 0) -> None:
         loss = 0.39 - 0.13 * n / max(fractured, 1) if n < fractured else 0.05
         path = f"overlays/{RELEASE}/{n:04d}.png" if n < pictures else None
         headers = {k: row.get(k) for k in ("InstitutionName", "Manufacturer", "ManufacturerModelName")}
-        ends.append(ended(row, (0.1, loss, 0.08), overlay_path=path, **headers))
+        series, vertebrae = ended(row, (0.1, loss, 0.08), overlay_path=path, **headers, **density(n))
+        vertebrae[1] |= {"trabecular_hu_mean": 80.0 + n, "density_valid": n % 2 == 0, "focal_lesion_flag": "none"}
+        vertebrae[1]["density_reasons"] = [] if n % 2 == 0 else ["fractured"]
+        ends.append((series, vertebrae))
         if path:
             lake.write_bytes(path, overlay(f"patient P{n}"))
     land(lake, "s", ends)

@@ -178,12 +178,17 @@ def _density(answers: Answers) -> Tile:
     unknown = sum(row["patients"] for row in rows) - sum(row["patients"] for row in known)
     if not known:
         return Tile("Bone density", text.UNKNOWN, (f"no valid reference in {text.count(unknown)} patients",))
-    worst = known[0]
-    others = ", ".join(f"{text.spaced(r['density_class'])} {text.count(r['patients'])}" for r in known)
+    limit = answers.restricted.get("density_below_hu")
+    wanted = "osteoporosis_range" if limit is None else "below"
+    share = next((row["class_share"] for row in known if row["density_class"] == wanted), 0.0)
+    said = ", ".join(f"{text.spaced(r['density_class'])} {text.count(r['patients'])}" for r in known)
     return Tile(
-        f"Density: {text.spaced(worst['density_class'])}",
-        text.percent(worst["class_share"]),
-        (f"of {text.count(sum(r['patients'] for r in known))} with a reference: {others}", f"unknown: {unknown:,}"),
+        "Density in the osteoporosis range" if limit is None else f"Density below {limit:g} HU",
+        text.percent(share),
+        (
+            f"of {text.count(sum(r['patients'] for r in known))} with a reference: {said}",
+            f"unknown: {text.count(unknown)}",
+        ),
     )
 
 
