@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,14 @@ PROGRAM = str(Path(sys.executable).with_name("prefect"))
 
 
 def test_every_deployment_names_a_flow_and_parameters_that_exist() -> None:
-    from flows.sweep import sweep
-
-    described = yaml.safe_load((ROOT / "prefect.yaml").read_text())
-    (nightly,) = described["deployments"]
-    assert nightly["entrypoint"] == "flows/sweep.py:sweep"
-    assert set(nightly["parameters"]) <= set(sweep.parameters.properties)
-    assert (ROOT / nightly["parameters"]["settings_file"]).is_file()
+    described = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    assert {"nightly", "weekly-audit"} <= {d["name"] for d in described}
+    for deployment in described:
+        path, _, name = deployment["entrypoint"].partition(":")
+        flow = getattr(import_module(path.removesuffix(".py").replace("/", ".")), name)
+        assert set(deployment["parameters"]) <= set(flow.parameters.properties)
+        assert set(flow.parameters.required) <= set(deployment["parameters"])
+        assert (ROOT / deployment["parameters"]["settings_file"]).is_file()
 
 
 @pytest.mark.slow

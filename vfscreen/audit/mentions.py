@@ -109,12 +109,14 @@ class ReportReader:
     def _of_sentence(self, doc: Doc, part: _Part, cues: Sequence[Mapping[Property, Cue]]) -> list[Mention]:
         sentence, spans = part.sentence, part.spans
         text = doc.text[sentence.start : sentence.end]
-        spinal = any(t.norm_ in self._spinal for t in doc if sentence.start <= t.idx < sentence.end)
-        mentions = []
+        named = any(levels for _, levels in part.targets)
+        spinal = named or any(t.norm_ in self._spinal for t in doc if sentence.start <= t.idx < sentence.end)
+        mentions: list[Mention] = []
+        signs: list[bool] = []
         for i, ((span, levels), found) in enumerate(zip(part.targets, cues, strict=True)):
             target = cast("Target", span.label_)
             status, cue = _status(target, found, sentence.section)
-            if "other_person" in found or not _is_vertebral(target, status, bool(levels), spinal):
+            if "other_person" in found or not _is_vertebral(target, status, spinal):
                 continue
             mention = Mention(
                 status=status,
@@ -126,7 +128,8 @@ class ReportReader:
                 recent_only=status is Status.NEGATED and target != "intact" and _recent_is_denied(found),
             )
             mentions.append(self._with_details(mention, _around(doc, spans, i, sentence), text, len(spans) == 1))
-        return _joined(mentions)
+            signs.append(target == "sign")
+        return _joined(_doubted(mentions, signs))
 
     def _with_details(self, mention: Mention, around: str, sentence: str, alone: bool) -> Mention:
         """Grade, shape and percentage from the words between this mention's neighbours (or the sentence, if alone)."""
@@ -170,14 +173,15 @@ def _status(target: Target, cues: Mapping[Property, Cue], section: SectionKind) 
     return Status.AFFIRMED, new.phrase if new else ""
 
 
-def _is_vertebral(target: Target, status: Status, has_level: bool, spinal: bool) -> bool:
-    """Whether a target is about vertebral bodies: some words say so by themselves, a bare "fracture" needs company."""
+def _is_vertebral(target: Target, status: Status, spinal: bool) -> bool:
+    """Whether a target is about vertebral bodies: some words say so by themselves, a bare "fracture" needs a level or a
+    word of the spine in its sentence."""
     if target == "treated":
         return status in (Status.HISTORICAL, Status.AFFIRMED)
     if target == "fracture_if_negated":
         return status is Status.NEGATED
-    if target in ("fracture_if_spinal", "height_loss"):
-        return has_level or spinal or status in (Status.NEGATED, Status.QUESTION)
+    if target in ("fracture_if_spinal", "sign"):
+        return spinal or status in (Status.NEGATED, Status.QUESTION)
     return True
 
 
@@ -199,7 +203,7 @@ def _own(
         return []
     levels = _attached(spans, [g for g in groups if sentence.start <= g.start < sentence.end])
     pairs = list(zip(spans, levels, strict=True))
-    return [(s, own) for i, (s, own) in enumerate(pairs) if i == 0 or own or s.label_ != "height_loss"]
+    return [(s, own) for i, (s, own) in enumerate(pairs) if i == 0 or own or s.label_ != "sign"]
 
 
 def _attached(spans: Sequence[Span], groups: Sequence[LevelGroup]) -> list[tuple[str, ...]]:
@@ -220,6 +224,15 @@ def _around(doc: Doc, spans: Sequence[Span], index: int, sentence: Sentence) -> 
     low = spans[index - 1].end_char if index else sentence.start
     high = spans[index + 1].start_char if index + 1 < len(spans) else sentence.end
     return doc.text[low:high]
+
+
+def _doubted(mentions: Sequence[Mention], signs: Sequence[bool]) -> list[Mention]:
+    """Signs beside a doubtful fracture without a level of its own are as doubtful as it is."""
+    doubt = next((m for m in mentions if m.status is Status.HEDGED and not m.levels), None)
+    return [
+        replace(m, status=Status.HEDGED, cue=doubt.cue) if doubt and sign and m.status in REPORTED else m
+        for m, sign in zip(mentions, signs, strict=True)
+    ]
 
 
 def _joined(mentions: Sequence[Mention]) -> list[Mention]:

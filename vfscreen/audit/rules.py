@@ -19,7 +19,7 @@ from vfscreen.errors import SettingsError
 Property = Literal["negated", "hedged", "historical", "recent", "question", "other_person"]
 PROPERTIES: tuple[Property, ...] = ("negated", "hedged", "historical", "recent", "question", "other_person")
 
-Target = Literal["fracture", "fracture_if_spinal", "height_loss", "fracture_if_negated", "intact", "treated", "distractor"]
+Target = Literal["fracture", "fracture_if_spinal", "sign", "fracture_if_negated", "intact", "treated", "distractor"]
 
 SectionKind = Literal["question", "comparison", "report"]
 
