@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from tests.lake.builders import ended, land, manifest_row, put_index
 from vfscreen.cli import query as command
+from vfscreen.cohort.filter import FilterError
 from vfscreen.cohort.queries import QueryError, named_queries
 from vfscreen.lake.store import Lake
 
@@ -92,3 +93,48 @@ def test_unknown_names_list_the_known_ones(lake: Lake) -> None:
 )
 def test_incomplete_questions_are_usage_errors(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+def test_filters_reach_the_question(lake: Lake) -> None:
+    """The lake has three women of 71 with a worst loss of 0.1, 0.15 and 0.3; a filter that none passes leaves nothing."""
+    for options, count in (
+        ((), 3),
+        (("--sex", "F", "--sex", "unknown", "--age-min", "71", "--age-max", "71"), 3),
+        (("--age-min", "72"), 0),
+        (("--grade-min", "2"), 1),
+        (("--from", "2024-01-06"), 0),
+        (("--from", "2024-01-05", "--to", "20240105"), 3),
+        (("--level", "T4", "--grade-min", "1"), 0),
+        (("--density-below", "110"), 0),
+        (("--density-below", "110", "--grade-min", "2", "--match", "any"), 1),
+    ):
+        assert len(json.loads(run("cohort", "--lake", lake.url, "--json", *options).stdout)) == count, options
+
+
+def test_groups_are_asked_for(lake: Lake) -> None:
+    rows = json.loads(run("prevalence", "--lake", lake.url, "--json", "--by", "year,site").stdout)
+    assert [(r["age_band"], r["study_year"], r["InstitutionName"]) for r in rows] == [("all", "2024", "unknown")]
+    rows = json.loads(run("prevalence", "--lake", lake.url, "--json", "--by", "").stdout)
+    assert [(r["age_band"], r["study_year"], r["patients"]) for r in rows] == [("all", "all", 3)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--sex", "W"), ("--age-min", "80", "--age-max", "70"), ("--by", "moon"), ("--level", "T99"), ("--match", "some")],
+)
+def test_filters_that_cannot_be_meant_are_usage_errors(lake: Lake, options: tuple[str, ...]) -> None:
+    assert run("cohort", "--lake", lake.url, *options).exit_code == 2
+
+
+def test_a_filter_that_a_query_does_not_heed_is_refused(lake: Lake) -> None:
+    assert isinstance(run("runs", "--lake", lake.url, "--sex", "F").exception, FilterError)
+    assert isinstance(run("levels", "--lake", lake.url, "--by", "age").exception, FilterError)
+    assert isinstance(run("prevalence", "--lake", lake.url, "--exams", "all").exception, FilterError)
+    assert run("--sql", "SELECT 1", "--lake", lake.url, "--sex", "F").exit_code == 2
+
+
+def test_prepare_alone_and_before_a_question(lake: Lake) -> None:
+    before = run("cohort", "--lake", lake.url, "--json").stdout
+    assert run("--prepare", "--lake", lake.url).exit_code == 0
+    assert lake.store.list_files("prepared")
+    assert run("cohort", "--prepare", "--lake", lake.url, "--json").stdout == before

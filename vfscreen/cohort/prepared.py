@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from vfscreen.errors import LakeError
 from vfscreen.lake import paths
 from vfscreen.lake.atomic import older_than
 from vfscreen.lake.store import Lake
@@ -26,7 +27,7 @@ from vfscreen.lake.tables import COMPRESSION, schema_hash
 from vfscreen.lake.views import VIEWS, connect, open_connection, sql_files, view_of_parquet
 from vfscreen.schema.tables import MANIFEST, SERIES, VERTEBRAE
 
-TABLES = ("exams", "exam_vertebrae", "exam_series", "ledger", "file_ledger", "runs")
+TABLES = ("exams", "exam_vertebrae", "exam_findings", "exam_series", "ledger", "file_ledger", "runs")
 """Views that are prepared; every named query but those marked `full` (cohort.queries) needs no other."""
 
 _KEEP_S = 86_400.0
@@ -44,10 +45,7 @@ def prepare(lake: Lake, model_release: str | None = None) -> str:
     with tempfile.TemporaryDirectory(prefix="vfscreen-prepare-") as folder, connect(lake, model_release) as connection:
         connection.execute(f"SET temp_directory = '{folder}/spill'")
         connection.execute("SET preserve_insertion_order = false")
-        for table in TABLES:
-            file = Path(folder, f"{table}.parquet")
-            how = f"FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {_ROW_GROUP}"
-            connection.execute(f"COPY (FROM {table}) TO '{file}' ({how})")
+        _work_out(connection, Path(folder))
         for table in TABLES:
             with Path(folder, f"{table}.parquet").open("rb") as source, lake.store.writing(_part(name, table)) as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
@@ -55,6 +53,43 @@ def prepare(lake: Lake, model_release: str | None = None) -> str:
     lake.store.write_bytes(_done(name), json.dumps(done).encode())
     _tidy(lake, name)
     return name
+
+
+def _work_out(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Every table as a Parquet file of `folder`; each view is worked out once, and those after it read its file."""
+    for table in _NUMBERED:
+        _swap(connection, table, f"FROM {table}", folder / f"{table}-raw.parquet")
+    connection.execute(_NUMBERS)
+    if (shared := connection.execute("SELECT count(*) - count(DISTINCT exam_id) FROM exams").fetchone()) != (0,):
+        raise LakeError(f"{shared} exams share a hash with another: please report it")
+    for table in _NUMBERED:
+        # small numbers are read and joined several times faster than hashes
+        columns = "SELECT n.number AS exam_id, t.* EXCLUDE (exam_id)"
+        select = f"{columns} FROM {table} AS t JOIN numbers AS n USING (exam_id)"
+        _swap(connection, table, select, folder / f"{table}.parquet")
+    for table in TABLES:
+        if table not in _NUMBERED:
+            _swap(connection, table, f"FROM {table}", folder / f"{table}.parquet")
+
+
+def _swap(connection: duckdb.DuckDBPyConnection, table: str, select: str, file: Path) -> None:
+    """Write `select` to `file`, and let the view `table` read it from now on."""
+    how = f"FORMAT parquet, COMPRESSION {COMPRESSION}, ROW_GROUP_SIZE {_ROW_GROUP}"
+    connection.execute(f"COPY ({select}) TO '{file}' ({how})")
+    connection.execute(f"CREATE OR REPLACE VIEW {table} AS FROM read_parquet('{file}')")
+
+
+_NUMBERED = ("exams", "exam_series", "exam_vertebrae")
+_NUMBERS = """
+CREATE TEMP TABLE numbers AS
+SELECT exam_id, (row_number() OVER (ORDER BY screened DESC) - 1)::INTEGER AS number
+FROM (
+    SELECT exam_id, true AS screened FROM exams
+    UNION ALL
+    SELECT DISTINCT exam_id, false FROM exam_series ANTI JOIN exams USING (exam_id)
+)
+"""
+"""Of every study, those with a screened series first."""
 
 
 def connect_prepared(lake: Lake, model_release: str | None = None) -> duckdb.DuckDBPyConnection | None:

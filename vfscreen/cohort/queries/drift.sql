@@ -23,35 +23,35 @@ WITH outcomes AS (
       AND coalesce(study_date <= getvariable('ask_date_to'), getvariable('ask_date_to') IS NULL)
     GROUP BY 1, 2, 3
 ),
-per_exam AS (
+places AS (
     SELECT
         exam_id,
-        count(*) AS vertebrae, count(grade) AS graded, count(*) FILTER (fractured) AS fractured,
-        count(*) FILTER (grade >= 2) AS grade2, sum(loss) AS loss_sum,
-        sum(detection_probability) AS detection_sum, sum(level_probability) AS level_sum,
-        count(level_probability) AS levelled, count(*) FILTER (level_certain) AS certain,
-        sum(trabecular_hu_mean) FILTER (density_valid) AS hu_sum, count(*) FILTER (density_valid) AS hu_count
-    FROM chosen_vertebrae
-    GROUP BY exam_id
-),
-outputs AS (
-    SELECT
         coalesce(study_year::VARCHAR, 'unknown') AS study_year,
         coalesce(scanner, 'unknown') AS scanner,
-        coalesce(ConvolutionKernel, 'unknown') AS ConvolutionKernel,
-        count(*) AS exams,
-        sum(vertebrae)::BIGINT AS vertebrae,
-        sum(graded)::BIGINT AS graded_vertebrae,
-        share(sum(loss_sum), sum(graded)) AS mean_loss,
-        share(sum(fractured), sum(graded)) AS fractured_share,
-        share(sum(grade2), sum(graded)) AS grade2_share,
-        share(sum(hu_sum), sum(hu_count)) AS mean_trabecular_hu,
-        share(sum(detection_sum), sum(vertebrae)) AS mean_detection_probability,
-        share(sum(level_sum), sum(levelled)) AS mean_level_probability,
-        share(sum(certain), sum(vertebrae)) AS certain_share
+        coalesce(ConvolutionKernel, 'unknown') AS ConvolutionKernel
     FROM counted_exams
-    LEFT JOIN per_exam USING (exam_id)
-    GROUP BY 1, 2, 3
+),
+exam_counts AS (
+    SELECT study_year, scanner, ConvolutionKernel, count(*) AS exams FROM places GROUP BY ALL
+),
+vertebra_outputs AS (
+    SELECT
+        study_year, scanner, ConvolutionKernel,
+        count(*) AS vertebrae,
+        count(grade) AS graded_vertebrae,
+        avg(loss) AS mean_loss,
+        share(count(*) FILTER (fractured), count(grade)) AS fractured_share,
+        share(count(*) FILTER (grade >= 2), count(grade)) AS grade2_share,
+        avg(trabecular_hu_mean) FILTER (density_valid) AS mean_trabecular_hu,
+        avg(detection_probability) AS mean_detection_probability,
+        avg(level_probability) AS mean_level_probability,
+        share(count(*) FILTER (level_certain), count(*)) AS certain_share
+    FROM chosen_vertebrae
+    JOIN places USING (exam_id)
+    GROUP BY study_year, scanner, ConvolutionKernel
+),
+outputs AS (
+    SELECT * FROM exam_counts LEFT JOIN vertebra_outputs USING (study_year, scanner, ConvolutionKernel)
 )
 SELECT
     study_year, scanner, ConvolutionKernel,

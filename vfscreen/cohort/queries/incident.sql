@@ -4,7 +4,7 @@
 -- When in the interval it broke is unknown: the rate is of interval-censored times with a constant hazard (see
 -- docs/queries.md), a patient's first fracture in an interval being the event, with its 95 % profile-likelihood interval.
 -- Denominator: person-years of intervals with a paired level; intervals_not_paired have none and are not in it.
-WITH dated AS (
+WITH dated AS MATERIALIZED (
     SELECT
         patient_id, exam_id AS later_id, study_date AS later_date,
         lag(exam_id) OVER in_time AS earlier_id, lag(study_date) OVER in_time AS earlier_date,
@@ -15,42 +15,33 @@ WITH dated AS (
     WHERE study_date NOT NULL AND exam_count > 1
     WINDOW in_time AS (PARTITION BY patient_id ORDER BY exam_order)
 ),
-intervals AS (
+intervals AS MATERIALIZED (
     SELECT *, (later_date - earlier_date) / 365.25 AS years
     FROM dated
     WHERE later_date > earlier_date
 ),
--- the later exam carries the interval, and each exam is the later one of at most one: vertebrae are joined once a side
-both_sides AS (
-    SELECT later_id AS exam_id, later_id FROM intervals
-    UNION ALL
-    SELECT earlier_id, later_id FROM intervals
-),
-pairs AS (
-    SELECT
-        b.later_id, v.vertebra_level,
-        bool_and(v.level_certain) AS certain,
-        count(v.grade) AS graded,
-        max(v.grade) FILTER (v.exam_id <> b.later_id) AS grade_before,
-        max(v.grade) FILTER (v.exam_id = b.later_id) AS grade_after,
-        bool_or(v.fractured) FILTER (v.exam_id <> b.later_id) AS fractured_before,
-        bool_or(v.fractured) FILTER (v.exam_id = b.later_id) AS fractured_after
-    FROM both_sides AS b
-    JOIN chosen_vertebrae AS v USING (exam_id)
-    WHERE v.vertebra_level NOT NULL
-    GROUP BY b.later_id, v.vertebra_level
-    HAVING count(DISTINCT v.exam_id) = 2
+before AS (
+    SELECT i.later_id, v.vertebra_level, v.level_certain, v.grade, v.fractured
+    FROM chosen_vertebrae AS v
+    JOIN intervals AS i ON i.earlier_id = v.exam_id
 ),
 judged AS (
-    SELECT *, graded = 2 AND (certain OR NOT coalesce(getvariable('ask_level_certain'), true)) AS counts
-    FROM pairs
+    SELECT
+        b.later_id,
+        b.grade AS grade_before, a.grade AS grade_after,
+        b.fractured AS fractured_before, a.fractured AS fractured_after,
+        b.grade NOT NULL AND a.grade NOT NULL AS graded,
+        graded AND ((b.level_certain AND a.level_certain) OR NOT coalesce(getvariable('ask_level_certain'), true))
+            AS counts
+    FROM before AS b
+    JOIN chosen_vertebrae AS a ON a.exam_id = b.later_id AND a.vertebra_level = b.vertebra_level
 ),
 per_interval AS (
     SELECT
         later_id,
         count(*) FILTER (counts) AS vertebra_pairs,
-        count(*) FILTER (graded = 2 AND NOT counts) AS pairs_level_uncertain,
-        count(*) FILTER (graded < 2) AS pairs_not_graded,
+        count(*) FILTER (graded AND NOT counts) AS pairs_level_uncertain,
+        count(*) FILTER (NOT graded) AS pairs_not_graded,
         count(*) FILTER (counts AND NOT fractured_before AND fractured_after) AS incident_vertebrae,
         count(*) FILTER (counts AND fractured_before AND grade_after > grade_before) AS worsened_vertebrae,
         count(*) FILTER (counts AND fractured_before AND NOT fractured_after) AS vanished_vertebrae
