@@ -57,6 +57,7 @@ class ContextReader:
     def read(self, doc: Doc, mentions: Sequence[Span]) -> list[Mapping[Property, Cue]]:
         """The nearest cue of each property for each of `mentions`, which are in the order of the document."""
         found: list[dict[Property, Cue]] = [{} for _ in mentions]
+        doc = _corrected(doc)
         for name, finder in self._finders.items():
             preceding, following, terminating = finder.process_negations(doc)
             for low, high in finder.termination_boundaries(doc, terminating):
@@ -78,6 +79,18 @@ class ContextReader:
                         # of phrases that end at one place the longest says most
                         found[index][name] = min(near, key=lambda c: (c.distance, c.start - c.end))
         return list(found)
+
+
+def _corrected(doc: Doc) -> Doc:
+    """The document, token by token, with its spelling corrected: negspacy looks at words, not at NORM."""
+    if all(token.norm_ == token.lower_ for token in doc):
+        return doc
+    return Doc(
+        doc.vocab,
+        words=[token.text if token.norm_ == token.lower_ else token.norm_ for token in doc],
+        spaces=[bool(token.whitespace_) for token in doc],
+        sent_starts=[bool(token.is_sent_start) for token in doc],
+    )
 
 
 def _holds(mention: Span, start: int, end: int) -> bool:
