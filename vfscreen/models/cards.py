@@ -123,7 +123,7 @@ class WeightCard(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     version: str
-    kind: Literal["vertebra", "locator", "endplates"]
+    kind: Literal["vertebra", "locator", "endplates", "ribs"]
     description: str
     architecture: str
     hyperparameters: dict[str, Any]

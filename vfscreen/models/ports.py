@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vfscreen.geometry.volume import Volume
 from vfscreen.schema.names import LEVELS
+from vfscreen.spine.landmarks import RibReading
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
 
@@ -61,15 +62,6 @@ class PatchReading:
 
     points: Float
     spread: Float
-
-
-@dataclass(frozen=True, eq=False)
-class RibReading:
-    """What the bones around n vertebrae say of them. kind_log_likelihood: (n, len(VERTEBRA_KINDS)), comparable within
-    a row. sacrum_below_log_likelihood: (n, 2) of the sacrum not following, following right below."""
-
-    kind_log_likelihood: Float
-    sacrum_below_log_likelihood: Float
 
 
 class Locator(Protocol):

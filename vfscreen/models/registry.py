@@ -28,7 +28,7 @@ coarse grid, straightening, decoding, labelling, morphometry, density), so that 
 
 KINDS = ("locator", "vertebra")
 """What a release must hold, one card each."""
-OPTIONAL_KINDS = ("endplates",)
+OPTIONAL_KINDS = ("endplates", "ribs")
 """What it may hold besides."""
 
 
@@ -36,8 +36,8 @@ def release_cards(release: str = "default") -> dict[str, Path]:
     """Paths of the cards of a release by kind.
 
     release: a name in weights/releases.yaml, or the path of a YAML file of the same shape for one's own weights
-    (`{name: {locator: card, vertebra: card, endplates: card}}` with one entry, the last of them optional; card
-    paths relative to that file).
+    (`{name: {locator: card, vertebra: card, endplates: card, ribs: card}}` with one entry, the last two optional;
+    card paths relative to that file).
     Raises WeightsError for an unknown release or an incomplete one.
     """
     own = release.endswith((".yaml", ".yml"))
@@ -96,6 +96,7 @@ def load_models(
     from vfscreen.models.endplates import load_endplate_reader
     from vfscreen.models.locator import load_locator
     from vfscreen.models.ports import ModelSet
+    from vfscreen.models.ribs import load_rib_reader
     from vfscreen.models.vertebra import load_vertebra_detector
 
     paths = release_cards(release)
@@ -107,4 +108,5 @@ def load_models(
         endplates=load_endplate_reader(paths["endplates"], device=device, threads=threads)
         if "endplates" in paths
         else None,
+        ribs=load_rib_reader(paths["ribs"], device=device, threads=threads) if "ribs" in paths else None,
     )

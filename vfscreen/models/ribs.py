@@ -17,9 +17,9 @@ from vfscreen.errors import WeightsError
 from vfscreen.geometry.volume import AIR_HU
 from vfscreen.models.backends import Backend, choose_backend
 from vfscreen.models.cards import IntensityWindow, WeightCard, load_into, read_card
-from vfscreen.models.ports import RibReading
 from vfscreen.models.rib_network import PATCH_ROWS, RibNet
 from vfscreen.models.vertebra import window_hu
+from vfscreen.spine.landmarks import RibReading
 from vfscreen.spine.priors import VERTEBRA_KINDS
 from vfscreen.spine.straighten import SlabSpec
 

@@ -18,7 +18,7 @@ from vfscreen.density.acquisition import NO_HEADER, Acquisition
 from vfscreen.errors import ReasonCode, Rejected, Stage
 from vfscreen.geometry.curve import Centreline
 from vfscreen.geometry.volume import Volume
-from vfscreen.models.ports import Detection, LocatedColumn, ModelSet
+from vfscreen.models.ports import Detection, LocatedColumn, ModelSet, RibReader
 from vfscreen.morphometry.heights import body_heights_mm, height_sd_mm
 from vfscreen.screening.measure import Found, interpret, with_density
 from vfscreen.screening.refine import BodyPoints, read_points
@@ -69,7 +69,7 @@ def screen_volume(
             ReasonCode.VERTEBRAE_NOT_FOUND,
             f"No vertebra on a centreline of {centreline.length_mm:.0f} mm.",
         )
-    column = _label(slab, detections, located)
+    column = _label(volume, slab, detections, located, models.ribs)
     centres = np.stack([d.centre for d in detections])
     left_mm = mirror_planes(volume, slab.centreline, slab.to_curve(centres))
     points = read_points(volume, slab, detections, left_mm, models.endplates)
@@ -111,7 +111,13 @@ def _detect(
     return slab, sorted(detections, key=lambda d: float(d.centre[0]))
 
 
-def _label(slab: StraightenedSlab, detections: list[Detection], located: LocatedColumn) -> LabelledColumn:
+def _label(
+    volume: Volume,
+    slab: StraightenedSlab,
+    detections: list[Detection],
+    located: LocatedColumn,
+    rib_reader: RibReader | None,
+) -> LabelledColumn:
     rows = np.array([d.centre[0] for d in detections])
     centres_s_mm = rows * slab.spec.pixel_mm - slab.spec.margin_mm
     wide, sacrum_top = None, None
@@ -123,8 +129,13 @@ def _label(slab: StraightenedSlab, detections: list[Detection], located: Located
         top = sacrum_top_s_mm(candidates, votes)
         above = centres_s_mm[centres_s_mm < top] if top is not None else np.zeros(0)
         sacrum_top = float(top - above.max()) if top is not None and above.size else None
+    ribs = None
+    if rib_reader is not None:
+        spec = rib_reader.slab_spec
+        around = straighten(volume, slab.centreline, spec)
+        ribs = rib_reader.read(around.hu, (centres_s_mm + spec.margin_mm) / spec.pixel_mm)
     centres = slab.to_lps(np.stack([d.centre for d in detections]))
-    return label_column(centres, np.stack([d.level_scores for d in detections]), wide, sacrum_top)
+    return label_column(centres, np.stack([d.level_scores for d in detections]), wide, sacrum_top, ribs)
 
 
 def _measure(
