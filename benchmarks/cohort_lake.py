@@ -6,8 +6,8 @@ receipt a shard; an index in parts). Does not belong here: timing (`cohort_queri
 What it is like: patients with one to some exams over ten years; chest, abdomen or both; for each screened series two
 that the index left out; 3 % of exams with a second screened series; a shard in twenty screened again by a newer one.
 Fractures follow age, sex and level and stay once there, so that incidence is what age makes of it. Age is missing in
-1 %, sex in 0.5 %, site in 2 %, tube voltage in 3 %, PatientID in 1 %, a date in 0.2 %, contrast phase in 5 %, a valid
-density in 15 %. What it is not like: one file row a series stands for the hundreds of instances of a real one.
+1 %, sex in 0.5 %, site in 2 %, tube voltage in 3 %, PatientID in 1 %, a date in 0.2 %, contrast phase in 5 %, a
+valid L1 in a quarter. What it is not like: one file row a series stands for the hundreds of instances of a real one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, eq=False)
 class Exams:
     """One entry an exam, in the order of StudyInstanceUID. susceptibility: (patients, levels) 0..1, low breaks first.
-    luck: (9, exams) 0..1, what is missing or uncertain in an exam."""
+    luck: (8, exams) 0..1, what is missing or uncertain in an exam."""
 
     patient: NDArray[np.int64]
     days: NDArray[np.int64]
@@ -90,7 +90,7 @@ def draw_exams(rng: np.random.Generator, count: int) -> Exams:
         rng.integers(0, len(_SITES), count),
         rng.random((patients, len(COLUMN)), dtype=np.float32),
         density,
-        rng.random((9, count), dtype=np.float32),
+        rng.random((8, count), dtype=np.float32),
     )
 
 
@@ -185,7 +185,7 @@ def _vertebrae(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64]) 
     row = np.repeat(np.arange(exam.size), last - first + 1)
     position = np.arange(row.size) - np.repeat(np.cumsum(last - first + 1) - (last - first + 1), last - first + 1)
     level = first[row] + position
-    truncated = (position == 0) | ((level == last[row]) & (rng.random(row.size) < 0.7))
+    truncated = (position == 0) | ((level == last[row]) & (rng.random(row.size) < 0.2))
     graded = ~truncated & (level > 0)
     e = exam[row]
     odds = 0.0035 * _WEIGHT[level] * np.exp(0.055 * (exams.age[e] - 65)) * np.where(exams.female[e], 1.2, 0.9)
@@ -194,7 +194,7 @@ def _vertebrae(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64]) 
     loss = np.round(np.clip(loss + rng.normal(0, 0.004, row.size), 0, 0.9), 4)
     grade = (loss >= 0.2).astype(int) + (loss >= 0.25) + (loss >= 0.4)
     p1, p2, p3 = (1 / (1 + np.exp(-(loss - b) / 0.02)) for b in (0.2, 0.25, 0.4))
-    hu = exams.density[e] + rng.normal(0, 9, row.size)
+    hu = np.round(exams.density[e] + rng.normal(0, 9, row.size), 1)
     valid = graded & (grade < 1) & (rng.random(row.size) < 0.9)
     posterior = np.round(20 + 0.5 * level + rng.normal(0, 1, row.size), 2)
     certain = exams.luck[6, e] < 0.8
@@ -220,12 +220,15 @@ def _vertebrae(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64]) 
         "grade2_probability": _where(graded, p2, None),
         "grade3_probability": _where(graded, p3, None),
         "fracture_score": np.round(rng.random(row.size), 3),
-        "trabecular_hu_mean": _where(truncated, None, np.round(hu, 1)),
-        "trabecular_hu_median": _where(truncated, None, np.round(hu - 1, 1)),
+        "trabecular_hu_mean": _where(truncated, None, hu),
+        "trabecular_hu_median": _where(truncated, None, hu - 1),
         "trabecular_hu_sd": _where(truncated, None, np.full(row.size, 41.0)),
         "trabecular_volume_mm3": _where(truncated, None, np.full(row.size, 5200.0)),
         "density_valid": _where(truncated, None, valid),
-        "trabecular_hu_corrected": _where(truncated, None, np.round(hu + 2, 1)),
+        "density_reasons": pa.array([[] if v else ["fractured"] for v in valid], pa.list_(pa.string())),
+        "kvp_correction_hu": _where(truncated, None, np.full(row.size, 2.0)),
+        "contrast_correction_hu": _where(truncated, None, np.zeros(row.size)),
+        "trabecular_hu_corrected": _where(truncated, None, hu + 2),
         "focal_lesion_flag": _where(truncated, None, "none"),
     }
     for part, factor in (("anterior", 1 - loss), ("middle", np.ones(row.size)), ("posterior", np.ones(row.size))):
@@ -234,12 +237,15 @@ def _vertebrae(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64]) 
     for name in (c.name for c in VERTEBRAE.columns if c.name.endswith(("ior_lps_mm",))):
         columns[name] = _points(rng, z)
         columns[name.replace("_lps_mm", "_sd_mm")] = np.full(row.size, 0.6)
-    return columns, _summary(exams, exam, row, level, graded, grade, p1, p2, certain)
+    reference = np.full(exam.size, np.nan)
+    at_l1 = valid & (level == COLUMN.index("L1"))
+    reference[row[at_l1]] = hu[at_l1]
+    return columns, _summary(exams, exam, row, level, graded, grade, p1, p2, certain, reference)
 
 
 def _summary(exams: Exams, exam: NDArray[np.int64], row: NDArray[np.int64], level: NDArray[np.int64],
              graded: NDArray[np.bool_], grade: NDArray[np.int64], p1: Floats, p2: Floats,
-             certain: NDArray[np.bool_]) -> Columns:  # fmt: skip
+             certain: NDArray[np.bool_], reference: Floats) -> Columns:  # fmt: skip
     n = exam.size
     in_sdi = graded & np.isin(np.array(COLUMN)[level], SDI_LEVELS)
     starts = np.flatnonzero(np.r_[True, np.diff(row) > 0])
@@ -247,13 +253,12 @@ def _summary(exams: Exams, exam: NDArray[np.int64], row: NDArray[np.int64], leve
     def of_graded(values: Floats) -> Floats:
         return np.asarray(np.multiply.reduceat(np.where(graded, 1 - values, 1.0), starts))
 
-    luck = exams.luck[7:, exam]
-    reference = np.round(exams.density[exam], 1)
-    known = luck[0] >= 0.15
+    luck = exams.luck[7, exam]
+    known = ~np.isnan(reference)
     names = np.array(COLUMN)[level]
     levels = [list(names[a:b][in_sdi[a:b]]) for a, b in zip(starts, [*starts[1:], row.size], strict=True)]
     phases = np.array(["non_contrast", "portal_venous", "arterial", "delayed"], dtype=object)
-    category = np.where(reference < 110, "osteoporosis_range", np.where(reference < 150, "low", "normal"))
+    category = np.where(reference <= 108, "osteoporosis_range", np.where(reference <= 148, "low", "normal"))
     return {
         "centreline_length_mm": np.full(n, 400.0),
         "vertebra_count": np.bincount(row, minlength=n),
@@ -269,11 +274,11 @@ def _summary(exams: Exams, exam: NDArray[np.int64], row: NDArray[np.int64], leve
         ),
         "seconds_read": np.full(n, 1.5),
         "seconds_inference": np.full(n, 0.9),
-        "contrast_phase": _where(luck[1] < 0.05, None, phases[np.minimum((luck[1] * 7).astype(int), 3)]),
+        "contrast_phase": _where(luck < 0.05, None, phases[np.minimum((luck * 7).astype(int), 3)]),
         "contrast_phase_probability": np.full(n, 0.9),
         "density_reference_hu": _where(known, reference, None),
         "density_reference_hu_corrected": _where(known, reference + 2, None),
-        "density_reference_levels": pa.array([["L1"]] * n).to_numpy(zero_copy_only=False),
+        "density_reference_levels": pa.array([["L1"] if k else [] for k in known]).to_numpy(zero_copy_only=False),
         "density_category": _where(known, category, None),
         "calibration_kind": ["none"] * n,
     }

@@ -63,6 +63,7 @@ def file_rows(manifest: Iterable[Mapping[str, Any]]) -> list[Row]:
             "file_state": "instance",
             "SeriesInstanceUID": m["SeriesInstanceUID"],
             "StudyInstanceUID": m["StudyInstanceUID"],
+            **{name: m.get(name) for name in ("PatientAge_years", "PatientSex", "KVP_kV")},
         }
         for m in manifest
         for i in range(m["instance_count"])
@@ -116,7 +117,7 @@ def vertebra_row(series: Mapping[str, Any], index: int, loss: float = 0.1, **val
 def ended(manifest: Mapping[str, Any], losses: Sequence[float] = (0.1, 0.3), **values: Any) -> tuple[Row, list[Row]]:
     """The SERIES row and VERTEBRAE rows with which a manifest row ends: screened where selected, else rejected."""
     copied = ("StudyInstanceUID", "SeriesInstanceUID", "content_fingerprint", "patient_pseudonym")
-    headers = ("Modality", "StudyDate", "PatientSex", "PatientAge_years")
+    headers = ("Modality", "StudyDate", "PatientSex", "PatientAge_years", "InstitutionName", "Manufacturer", "KVP_kV")
     row: Row = {k: manifest.get(k) for k in (*copied, *headers)}
     state = values.get("state", "screened" if manifest["selected"] else "rejected")
     if state != "screened":

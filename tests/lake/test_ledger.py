@@ -12,6 +12,7 @@ from vfscreen.lake import paths
 from vfscreen.lake.ledger import ledger, run_checks
 from vfscreen.lake.store import Lake
 from vfscreen.lake.views import sql_files
+from vfscreen.schema.names import SDI_LEVELS
 
 MANIFEST = [manifest_row(n, s) for n in range(4) for s in range(2)]
 
@@ -147,7 +148,9 @@ def test_levels_that_anatomy_allows_pass(lake: Lake, levels: list[str | None]) -
     series, vertebrae = ended(MANIFEST[0], (0.1, 0.1, 0.1))
     for vertebra, level in zip(vertebrae, levels, strict=True):
         vertebra["vertebra_level"] = level
-    land(lake, "s", [(series, vertebrae)])
+    assessed = [level for level in levels if level in SDI_LEVELS]
+    summary = {"sdi_levels_assessed": assessed, "sdi": 0 if assessed else None}
+    land(lake, "s", [({**series, **summary}, vertebrae)])
     assert check_names(lake) == set()
 
 

@@ -140,12 +140,8 @@ def register(app: typer.Typer) -> None:
         if lake is None:
             print_error("say which lake: --lake LAKE")
             raise typer.Exit(ExitStatus.USAGE)
-        opened = Lake.open(lake)
-        if prepare:
-            prepare_lake(opened, model_release)
-        if (name is None) == (sql is None):
-            if prepare and name is None:
-                return
+        alone = prepare and name is None and sql is None
+        if (name is None) == (sql is None) and not alone:
             print_error("give either the name of a query (see --list) or --sql")
             raise typer.Exit(ExitStatus.USAGE)
         asked = {
@@ -163,6 +159,11 @@ def register(app: typer.Typer) -> None:
         if sql and question != CohortFilter():
             print_error("filters belong to named queries; with --sql put conditions into the SQL")
             raise typer.Exit(ExitStatus.USAGE)
+        opened = Lake.open(lake)
+        if prepare:
+            prepare_lake(opened, model_release)
+        if alone:
+            return
         result = run_named(opened, name, model_release, question) if name else run_sql(opened, sql or "", model_release)
         try:
             _deliver(result, format_, out)
