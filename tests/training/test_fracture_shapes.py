@@ -6,7 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfscreen.training.fracture_shapes import ShapeSettings, change_bone, draw_displacements, grow_osteophytes
+from vfscreen.training.fracture_shapes import (
+    ShapeSettings,
+    change_bone,
+    draw_displacements,
+    grow_osteophytes,
+    ossify_front,
+)
 
 COLUMNS_P = np.arange(-40.0, 40.0, 1.0)
 FRACTURED = ShapeSettings(fracture_share=1.0, dent_share=0.0)
@@ -62,3 +68,18 @@ def test_osteophytes_grow_in_front_of_the_disc() -> None:
         np.testing.assert_array_equal(out[0], out[4])
     none = ShapeSettings(osteophyte_share=0.0)
     assert grow_osteophytes(hu, BOX, BELOW, none, np.random.default_rng(0)) is hu
+
+
+def test_bone_flows_in_front_of_the_walls_only() -> None:
+    shapes = ShapeSettings(flow_share=1.0)
+    hu = np.zeros((5, 160, 96), np.float32)
+    bodies = np.stack([BOX - np.array([26.0, 0.0]), BELOW])
+    covered = np.zeros((160, 96), dtype=bool)
+    for seed in range(20):
+        out = ossify_front(hu, bodies, 0.5, shapes, np.random.default_rng(seed))
+        assert out.min() >= 0.0
+        covered |= out[2] > 60
+    rows, columns = np.nonzero(covered)
+    assert len(rows) > 200 and columns.min() < 14
+    assert columns.max() <= 20 + 8  # a little behind the wall, never into the body
+    assert ossify_front(hu, bodies, 0.5, ShapeSettings(flow_share=0.0), np.random.default_rng(0)) is hu

@@ -9,6 +9,7 @@ measured: here each endplate's profile is a random monotone spline of one of sev
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +28,15 @@ _CHANCES = (0.34, 0.24, 0.16, 0.12, 0.1, 0.04)
 @dataclass(frozen=True)
 class ShapeSettings:
     """Chances: fracture_share that a vertebra loses height, dent_share of a Schmorl's node in an endplate,
-    osteophyte_share of spurs at a disc's anterior rims, bridge_share that such spurs meet, change_share that the bone
-    of a fractured body changes its density. loss_max: the largest share of the height that an endplate may take."""
+    osteophyte_share of spurs at a disc's anterior rims, bridge_share that such spurs meet, flow_share of bone that
+    flows down the front of the column (DISH), change_share that the bone of a fractured body changes its density.
+    loss_max: the largest share of the height that an endplate may take."""
 
-    fracture_share: float = 0.6
+    fracture_share: float = 0.5
     dent_share: float = 0.12
     osteophyte_share: float = 0.3
     bridge_share: float = 0.35
+    flow_share: float = 0.16
     change_share: float = 0.6
     loss_max: float = 0.75
 
@@ -157,6 +160,34 @@ def grow_osteophytes(hu: Image, upper: Float, lower: Float, settings: ShapeSetti
     cover = np.clip(gaussian_filter(cover, rng.uniform(1.2, 2.4)) * 1.6, 0.0, 1.0)
     rim = 4.0 * cover * (1.0 - cover)
     bone = np.float32(rng.uniform(120, 380)) + np.float32(rng.uniform(0, 200)) * rim
+    return np.asarray(hu + cover * np.maximum(bone - hu, 0.0), dtype=np.float32)
+
+
+def ossify_front(hu: Image, bodies: Float, pixel_mm: float, settings: ShapeSettings, rng: np.random.Generator) -> Image:
+    """Bone flowing down the front of neighbouring bodies and bulging over their discs, on a patch (planes, rows,
+    columns). bodies: (n, 6, 2) points (row, column), superior to inferior. The walls behind it, and the points, stay.
+    """
+    if rng.random() >= settings.flow_share:
+        return hu
+    anterior = bodies[:, 0:2].reshape(-1, 2)
+    anterior = anterior[np.argsort(anterior[:, 0])]
+    rows, columns = np.arange(hu.shape[1]), np.arange(hu.shape[2])[None, :]
+    wall = np.interp(rows, anterior[:, 0], anterior[:, 1])
+    thick = rng.uniform(0.0, 3.0) + rng.uniform(0.0, 1.5) * np.sin(
+        rows * pixel_mm / rng.uniform(4, 12) + rng.uniform(0, 6)
+    )
+    for upper, lower in itertools.pairwise(bodies):
+        disc, width = (upper[1, 0] + lower[0, 0]) / 2, rng.uniform(3.0, 9.0) / pixel_mm
+        thick = thick + rng.uniform(0.0, 7.0) * np.exp(
+            -0.5 * ((rows - disc + rng.normal(0, 2) / pixel_mm) / width) ** 2
+        )
+    ends = np.sort(rng.uniform(-0.3, 1.3, 2)) * len(rows)
+    thick = np.maximum(thick, 0.0) * np.clip(np.minimum(rows - ends[0], ends[1] - rows) / 8.0, 0.0, 1.0) / pixel_mm
+    depth = np.minimum(columns - (wall - thick)[:, None], (wall + rng.uniform(0.0, 2.5) / pixel_mm)[:, None] - columns)
+    cover = gaussian_filter(np.clip(depth + 0.5, 0.0, 1.0) * (thick[:, None] > 0.5), 0.8).astype(np.float32)
+    texture = gaussian_filter(rng.standard_normal(cover.shape, dtype=np.float32), 2.0)
+    bone = np.float32(rng.uniform(200, 900)) * (1 + rng.uniform(0, 0.3) * texture / max(float(texture.std()), 1e-6))
+    bone = bone - np.float32(rng.uniform(0, 400)) * np.clip((depth - 3.0) / 4.0, 0.0, 1.0)
     return np.asarray(hu + cover * np.maximum(bone - hu, 0.0), dtype=np.float32)
 
 

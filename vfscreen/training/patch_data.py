@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from vfscreen.spine.patches import PatchSpec, body_axes
 from vfscreen.training.degrade import degrade
-from vfscreen.training.fracture_shapes import ShapeSettings, change_bone, draw_displacements, grow_osteophytes
+from vfscreen.training.fracture_shapes import (
+    ShapeSettings,
+    change_bone,
+    draw_displacements,
+    grow_osteophytes,
+    ossify_front,
+)
 from vfscreen.training.slab_cases import SlabCase
 from vfscreen.training.vertebra_data import GRID_P, heights, sample_planes, undo_rows
 from vfscreen.training.warps import RowWarp, endplate, height_loss_warp
@@ -84,6 +90,7 @@ def draw_patch(case: SlabCase, v: int, spec: PatchSpec, shapes: ShapeSettings, r
     for upper, lower in ((v - 1, v), (v, v + 1)):
         if upper >= 0 and lower < len(points):
             hu = grow_osteophytes(hu, px[upper], px[lower], shapes, rng)
+    hu = ossify_front(hu, px[near], pixel, shapes, rng)
     hu = degrade(hu, rng, 1.0, pixel, slope_sd=0.2)
     stored = np.clip(np.rint((hu - LOWER_HU) / STEP_HU), 0, 255).astype(np.uint8)
     six = heights(points[v][None])[0]
