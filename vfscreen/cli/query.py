@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vfscreen.cli.common import ExitStatus, missing_work, print_error
-from vfscreen.cohort.filter import GROUPS, PHASES, SEXES, CohortFilter, FilterError
+from vfscreen.cli.filters import takes_filter
+from vfscreen.cohort.filter import GROUPS, CohortFilter, FilterError
 from vfscreen.cohort.prepared import prepare as prepare_lake
 from vfscreen.cohort.queries import named_queries, run_named, run_sql
 from vfscreen.cohort.result import Result
@@ -33,71 +33,22 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-_EXAMS, _FOUND, _OUTPUT = "Which exams", "What counts as a finding", "Output"
-_DATE = ["%Y-%m-%d", "%Y%m%d"]
+_OUTPUT = "Output"
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
 
     @app.command()
+    @takes_filter
     def query(
+        question: CohortFilter,
         name: Annotated[str | None, typer.Argument(help="A named query; --list shows them.")] = None,
         sql: Annotated[str | None, typer.Option("--sql", help="One SELECT over the lake's views instead.")] = None,
         lake: Annotated[str | None, typer.Option("--lake", help="Folder or s3:// URL of the lake.")] = None,
         model_release: Annotated[
             str | None, typer.Option("--model-release", help="Rows of this release; default: each series' newest.")
         ] = None,
-        age_min: Annotated[int | None, typer.Option(help="Whole years, included.", rich_help_panel=_EXAMS)] = None,
-        age_max: Annotated[int | None, typer.Option(help="Whole years, included.", rich_help_panel=_EXAMS)] = None,
-        sex: Annotated[list[str], typer.Option(help=", ".join(SEXES), rich_help_panel=_EXAMS)] = [],  # noqa: B006
-        site: Annotated[
-            list[str], typer.Option(help="InstitutionName, or unknown; may be repeated.", rich_help_panel=_EXAMS)
-        ] = [],  # noqa: B006
-        scanner: Annotated[
-            list[str], typer.Option(help="Manufacturer, model, or both; may be repeated.", rich_help_panel=_EXAMS)
-        ] = [],  # noqa: B006
-        date_from: Annotated[
-            datetime | None, typer.Option("--from", formats=_DATE, help="StudyDate.", rich_help_panel=_EXAMS)
-        ] = None,
-        date_to: Annotated[
-            datetime | None, typer.Option("--to", formats=_DATE, help="StudyDate.", rich_help_panel=_EXAMS)
-        ] = None,
-        contrast: Annotated[list[str], typer.Option(help=", ".join(PHASES), rich_help_panel=_EXAMS)] = [],  # noqa: B006
-        modality: Annotated[list[str], typer.Option(help="For example CT.", rich_help_panel=_EXAMS)] = [],  # noqa: B006
-        exams: Annotated[
-            str, typer.Option(help="latest, first or all of a patient's exams that pass.", rich_help_panel=_EXAMS)
-        ] = "latest",
-        grade_min: Annotated[
-            int | None,
-            typer.Option(
-                help="A fracture is of at least this grade; 2 where rates are counted.", rich_help_panel=_FOUND
-            ),
-        ] = None,
-        grade: Annotated[
-            str, typer.Option(help="adjusted to the level's normal shape, or raw.", rich_help_panel=_FOUND)
-        ] = "adjusted",
-        level: Annotated[
-            list[str], typer.Option(help="Only these levels; may be repeated.", rich_help_panel=_FOUND)
-        ] = [],  # noqa: B006
-        level_certain: Annotated[
-            bool | None,
-            typer.Option(
-                "--level-certain/--any-level",
-                help="Only vertebrae whose numbering something in view fixes; incident does unless --any-level.",
-                rich_help_panel=_FOUND,
-            ),
-        ] = None,
-        density_below: Annotated[
-            float | None, typer.Option(help="HU of the reference (L1, else fall-back).", rich_help_panel=_FOUND)
-        ] = None,
-        density: Annotated[str, typer.Option(help="corrected or raw HU.", rich_help_panel=_FOUND)] = "corrected",
-        l1_only: Annotated[
-            bool, typer.Option("--l1-only", help="Take no fall-back for L1.", rich_help_panel=_FOUND)
-        ] = False,
-        match: Annotated[
-            str, typer.Option(help="cohort, worklist: all of grade and density, or any.", rich_help_panel=_FOUND)
-        ] = "all",
         by: Annotated[
             str | None,
             typer.Option(help=f"Groups, comma-separated: {', '.join(GROUPS)}; '' for none.", rich_help_panel=_OUTPUT),
@@ -144,18 +95,11 @@ def register(app: typer.Typer) -> None:
         if (name is None) == (sql is None) and not alone:
             print_error("give either the name of a query (see --list) or --sql")
             raise typer.Exit(ExitStatus.USAGE)
-        asked = {
-            "age_min": age_min, "age_max": age_max, "sex": sex, "site": site, "scanner": scanner,
-            "date_from": date_from and date_from.date(), "date_to": date_to and date_to.date(),
-            "contrast": contrast, "modality": modality, "exams": exams, "grade_min": grade_min, "grade": grade,
-            "levels": level, "level_certain": level_certain, "density_below_hu": density_below, "density_kind": density,
-            "l1_only": l1_only, "match": match, "by": None if by is None else [b for b in by.split(",") if b],
-        }  # fmt: skip
         format_ = Format.JSON if json_ else format_
         if format_ is Format.PARQUET and out is None:
             print_error("Parquet is no text: say where it goes with --out FILE")
             raise typer.Exit(ExitStatus.USAGE)
-        question = _question(asked)
+        question = _grouped(question, by)
         if sql and question != CohortFilter():
             print_error("filters belong to named queries; with --sql put conditions into the SQL")
             raise typer.Exit(ExitStatus.USAGE)
@@ -171,9 +115,11 @@ def register(app: typer.Typer) -> None:
             missing_work(f"cannot write {out or 'to the terminal'}: {error}")
 
 
-def _question(asked: dict[str, Any]) -> CohortFilter:
+def _grouped(question: CohortFilter, by: str | None) -> CohortFilter:
+    if by is None:
+        return question
     try:
-        return CohortFilter.of(**asked)
+        return CohortFilter.of(**{**question.model_dump(), "by": [name for name in by.split(",") if name]})
     except FilterError as error:
         print_error(str(error))
         raise typer.Exit(ExitStatus.USAGE) from error

@@ -55,7 +55,7 @@ def density(n: int) -> Row:
         "contrast_phase": "non_contrast",
         "density_reference_hu": hu - 4,
         "density_reference_hu_corrected": hu,
-        "density_reference_levels": ["L1"],
+        "density_reference_levels": ["T5"],
         "density_category": category,
     }
 
@@ -82,8 +82,15 @@ def many(lake: Lake, patients: int, fractured: int, pictures: int = 0) -> None:
         path = f"overlays/{RELEASE}/{n:04d}.png" if n < pictures else None
         headers = {k: row.get(k) for k in ("InstitutionName", "Manufacturer", "ManufacturerModelName")}
         series, vertebrae = ended(row, (0.1, loss, 0.08), overlay_path=path, **headers, **density(n))
-        vertebrae[1] |= {"trabecular_hu_mean": 80.0 + n, "density_valid": n % 2 == 0, "focal_lesion_flag": "none"}
-        vertebrae[1]["density_reasons"] = [] if n % 2 == 0 else ["fractured"]
+        raw = 186.0 - n % 100
+        vertebrae[1] |= {"trabecular_hu_mean": raw, "density_valid": n % 2 == 0, "focal_lesion_flag": "none"}
+        vertebrae[1] |= {"density_reasons": [] if n % 2 == 0 else ["fractured"]}
+        if n % 2 == 0:
+            vertebrae[1] |= {
+                "kvp_correction_hu": 0.0,
+                "contrast_correction_hu": 4.0,
+                "trabecular_hu_corrected": raw + 4,
+            }
         ends.append((series, vertebrae))
         if path:
             lake.write_bytes(path, overlay(f"patient P{n}"))

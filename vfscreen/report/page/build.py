@@ -122,7 +122,8 @@ def _worklist(answers: Answers, album: Album, top: int, href: Callable[[str], st
     if top:
         for row in answers.ask("flagged"):
             flagged.setdefault(row["place"], []).append(row)
-    return worklist(rows, flagged, album, top, href)
+    by_grade = 1 if answers.restricted.get("grade_min") == 1 else 2
+    return worklist(rows, flagged, album, top, href, by_grade)
 
 
 def _links(lake: Lake, out: Path | None) -> Callable[[str], str | None]:

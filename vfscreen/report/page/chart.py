@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import altair as alt
@@ -34,6 +35,7 @@ WIDE_FROM = 9
 _WIDTH, _WIDTH_WIDE, _HEIGHT = 430, 1000, 250
 _FONT = "Arial, Helvetica, 'Liberation Sans', sans-serif"
 _INK = "#1F2328"
+_CHARACTER_PX = 7.3
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def interval_points(
     rows: `category` and `group` (words), `share`, `low`, `high` in 0 .. 1, in the order of the axis.
     """
     y = alt.Y("share:Q", title=value_title, scale=alt.Scale(domain=_share_domain(rows)), axis=alt.Axis(format="%"))
-    return _points_with_bars(rows, y, _axis(category, category_title, rows), group, legend)
+    return _points_with_bars(rows, y, category, category_title, group, legend)
 
 
 def counted_bars(
@@ -100,8 +102,8 @@ def counted_bars(
     """
     order = {name: i for i, name in enumerate(legend.names)}
     values = [{**r, "order": order[r[group]]} for r in rows]
-    base = alt.Chart(_inline(values)).encode(
-        x=_axis(category, category_title, rows),
+    base = alt.Chart(_inline(values, category)).encode(
+        x=_axis(rows, category, category_title, alt.Scale(padding=0.1 if _room(rows, category) < 100 else 0.3)),
         y=alt.Y(
             "items:Q", title=value_title, stack="zero", axis=alt.Axis(format=",d", tickCount=_ticks(rows, category))
         ),
@@ -118,14 +120,14 @@ def ranges(rows: Rows, *, category: str, category_title: str, value_title: str, 
     rows: `category`, `group` (words), `mean`, `low`, `high` in the value's unit.
     """
     y = alt.Y("mean:Q", title=value_title, scale=alt.Scale(zero=False))
-    return _points_with_bars(rows, y, _axis(category, category_title, rows), group, legend)
+    return _points_with_bars(rows, y, category, category_title, group, legend)
 
 
-def _points_with_bars(rows: Rows, y: alt.Y, x: alt.X, group: str, legend: Legend) -> Marks:
+def _points_with_bars(rows: Rows, y: alt.Y, category: str, category_title: str, group: str, legend: Legend) -> Marks:
     """A point at `y` and a bar from `low` to `high` for each row, groups beside each other."""
     domain = list(legend.names)
-    base = alt.Chart(_inline(rows)).encode(
-        x=x,
+    base = alt.Chart(_inline(rows, category)).encode(
+        x=_axis(rows, category, category_title),
         xOffset=alt.XOffset(f"{group}:N", sort=domain),
         color=alt.Color(f"{group}:N", title=legend.title, scale=alt.Scale(domain=domain, range=legend.colours)),
     )
@@ -134,8 +136,20 @@ def _points_with_bars(rows: Rows, y: alt.Y, x: alt.X, group: str, legend: Legend
     return alt.layer(base.mark_point(filled=True, size=75, opacity=1).encode(y=y, shape=shape), bars)
 
 
-def _inline(rows: Rows) -> alt.InlineData:
-    return alt.InlineData(values=[dict(r) for r in rows])
+def _inline(rows: Rows, category: str) -> alt.InlineData:
+    """The rows, with categories broken into lines that fit below the axis."""
+    characters = max(6, int(_room(rows, category) / _CHARACTER_PX))
+    broken = {
+        name: "\n".join(part for line in name.split("\n") for part in wrap(line, characters, break_long_words=False))
+        for name in {row[category] for row in rows}
+    }
+    return alt.InlineData(values=[{**row, category: broken[row[category]]} for row in rows])
+
+
+def _room(rows: Rows, category: str) -> float:
+    """Pixels of a category on the axis."""
+    count = len({row[category] for row in rows})
+    return (_WIDTH_WIDE if count >= WIDE_FROM else _WIDTH) / count - 4
 
 
 def _ticks(rows: Rows, category: str) -> int:
@@ -146,12 +160,15 @@ def _ticks(rows: Rows, category: str) -> int:
     return min(6, max(totals.values()))
 
 
-def _axis(category: str, title: str, rows: Rows) -> alt.X:
-    """Categories in the order of the rows; a line break in a category starts a new line of its label."""
-    count = len({row[category] for row in rows})
-    room = (_WIDTH_WIDE if count >= WIDE_FROM else _WIDTH) / count - 4
-    axis = alt.Axis(labelAngle=0, labelLimit=room, labelOverlap=False, labelExpr="split(datum.label, '\\n')")
-    return alt.X(f"{category}:N", sort=None, title=title, axis=axis)
+def _axis(rows: Rows, category: str, title: str, scale: alt.Scale | None = None) -> alt.X:
+    """Categories in the order of the rows."""
+    axis = alt.Axis(
+        labelAngle=0,
+        labelLimit=_room(rows, category),
+        labelOverlap=False,
+        labelExpr="split(datum.label, '\\n')",
+    )
+    return alt.X(f"{category}:N", sort=None, title=title, axis=axis, scale=scale or alt.Undefined)
 
 
 def draw(chart: Marks, key: str, wide: bool) -> Markup:
@@ -187,5 +204,5 @@ def _theme() -> dict[str, Any]:
         "view": {"stroke": "transparent"},
         "axis": {**text, "gridColor": "#E3E6E8", "domainColor": GREY, "tickColor": GREY, "labelPadding": 4},
         "axisX": {"grid": False},
-        "legend": {**text, "columns": 3, "orient": "top", "symbolSize": 90, "labelLimit": 260, "columnPadding": 18},
+        "legend": {**text, "columns": 4, "orient": "top", "symbolSize": 90, "labelLimit": 260, "columnPadding": 18},
     }

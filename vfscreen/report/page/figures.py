@@ -69,7 +69,8 @@ class Mean:
 @dataclass(frozen=True)
 class Words:
     """What is said about a figure. items: what is counted, for example "patients". order: groups that always have
-    the same mark, in this order; others follow as they come."""
+    the same mark, in this order; others follow as they come. parted: the groups part a category's items among them;
+    else each group is counted of all of them."""
 
     key: str
     title: str
@@ -78,6 +79,7 @@ class Words:
     group: str
     items: str
     order: tuple[str, ...] = ()
+    parted: bool = False
 
 
 _Item = TypeVar("_Item", Share, Count, Mean)
@@ -94,7 +96,13 @@ def share_figure(words: Words, shares: Sequence[Share]) -> Chart:
     if not drawn:
         return _nothing(words, headings, rows)
     values = [
-        {"category": _labelled(s.category, shares), "group": s.group, "share": s.share, "low": s.low, "high": s.high}
+        {
+            "category": _labelled(words, s.category, shares),
+            "group": s.group,
+            "share": s.share,
+            "low": s.low,
+            "high": s.high,
+        }
         for s in drawn
     ]
     wide = _wide(drawn)
@@ -187,10 +195,10 @@ def _nothing(words: Words, headings: tuple[str, ...], rows: tuple[tuple[str, ...
     return Chart(words.key, words.title, words.caption, empty, Markup(""), headings, rows, empty)
 
 
-def _labelled(category: str, shares: Sequence[Share]) -> str:
-    """The category, and under it its denominator: that of every group where it is the same, else the sum of theirs."""
-    ns = list({s.group: s.n for s in shares if s.category == category}.values())
-    return f"{category}\n{(ns[0] if len(set(ns)) == 1 else sum(ns)):,}"
+def _labelled(words: Words, category: str, shares: Sequence[Share]) -> str:
+    """The category, and under it its denominator: the sum of the groups' where they part it, else the largest."""
+    ns = [s.n for s in shares if s.category == category]
+    return f"{category}\n{(sum(ns) if words.parted else max(ns)):,}"
 
 
 def _wide(drawn: Sequence[Share] | Sequence[Count] | Sequence[Mean]) -> bool:

@@ -76,6 +76,7 @@ class Worklist:
     """text: what is shown. rest: what is not, and how to get it."""
 
     text: str
+    caption: str
     total: int
     entries: tuple[Entry, ...]
     headings: tuple[str, ...]
@@ -103,9 +104,11 @@ def worklist(
     album: Album,
     top: int,
     href: Callable[[str], str | None],
+    by_grade: int = 2,
 ) -> Worklist:
     """rows: the named query `worklist`, in its order. flagged: the named query `flagged` by place. top: cards at most.
-    href: path of an overlay in the lake -> where a reader of the page finds it, or None.
+    href: path of an overlay in the lake -> where a reader of the page finds it, or None. by_grade: the least grade
+    whose probability orders the rows.
     """
     carded = [row for row in rows if row["place"] in flagged][:top]
     entries = tuple(_entry(row, flagged[row["place"]], album, href) for row in carded)
@@ -117,21 +120,23 @@ def worklist(
             f"{len(rows) - len(listed):,} further patients are not listed here. All of them: "
             "vfscreen query worklist --lake LAKE --format csv --out worklist.csv"
         )
-    return Worklist(_said(len(rows), len(entries), top), len(rows), entries, HEADINGS, listed, rest)
+    order = f"by the probability of at least one vertebra of grade {by_grade} or more"
+    said = _said(order, len(rows), len(entries), top)
+    return Worklist(said, f"Patients {order}", len(rows), entries, HEADINGS, listed, rest)
 
 
-def _said(total: int, cards: int, top: int) -> str:
+def _said(order: str, total: int, cards: int, top: int) -> str:
     if not total:
         return "No patient has a graded vertebra."
     if not top:
-        return f"Patients by the probability of at least one vertebra of grade 2 or more, {total:,} in all; no cards."
+        return f"Patients {order}, {total:,} in all; the table below, without cards."
     if not cards:
         return f"No vertebra was flagged (grade 1 or more) in {total:,} patients with a graded vertebra."
     return (
-        f"Patients by the probability of at least one vertebra of grade 2 or more, {total:,} in all; the first "
-        f"{cards} with a flagged vertebra are shown. Each picture is the straightened sagittal view with the six "
-        "points and three heights of every vertebra; on the right flagged vertebrae enlarged, with circles of two "
-        "standard deviations about each point. A question mark beside a level: nothing in view fixes the numbering."
+        f"Patients {order}, {total:,} in all; the first {cards} with a flagged vertebra are shown. Each picture is the "
+        "straightened sagittal view with the six points and three heights of every vertebra; on the right flagged "
+        "vertebrae enlarged, with circles of two standard deviations about each point. A question mark beside a level: "
+        "nothing in view fixes the numbering."
     )
 
 

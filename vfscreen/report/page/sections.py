@@ -53,6 +53,7 @@ def prevalence(answers: Answers) -> tuple[Chart, ...]:
         group="sex",
         items="patients",
         order=("women", "men"),
+        parted=True,
     )
     charts = [share_figure(words, by_age)]
     for group, column, title in (
@@ -130,6 +131,7 @@ def density(answers: Answers) -> tuple[Chart, ...]:
         group="sex",
         items="patients",
         order=("women", "men"),
+        parted=True,
     )
     classes = [
         Count(row["age_band"], text.spaced(row["density_class"]), row["patients"])
@@ -174,6 +176,7 @@ def drift(answers: Answers) -> tuple[Chart, ...]:
         category="year",
         group="scanner",
         items="patients",
+        parted=True,
     )
     return (share_figure(words, shares),)
 
