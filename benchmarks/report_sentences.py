@@ -2,7 +2,7 @@
 
     python benchmarks/report_sentences.py                          # English, the held-out file
     python benchmarks/report_sentences.py --file development.txt --errors
-    python benchmarks/report_sentences.py --language de --file german_held_out.txt
+    python benchmarks/report_sentences.py --language de --file german.txt
     python benchmarks/report_sentences.py --file /data/our-labelled-sentences.txt
 
 Sentences, format and provenance (written by us, synthetic): benchmarks/report_sentences/README.md.
@@ -90,7 +90,9 @@ def measure(reader: ReportReader, sentences: list[Labelled]) -> tuple[Counts, li
             counts[name][1] += len(got - wanted)
             counts[name][2] += len(wanted - got)
         if any(wanted != got for wanted, got in sets.values()):
-            errors.append(f"line {sentence.line}: {sentence.text!r}\n    {_text(sentence.labels)}  read as  {_text(found)}")
+            errors.append(
+                f"line {sentence.line}: {sentence.text!r}\n    {_text(sentence.labels)}  read as  {_text(found)}"
+            )
     return counts, errors
 
 
