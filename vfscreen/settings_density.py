@@ -170,8 +170,8 @@ class CalibrationSettings(Section):
     tissues: tuple[TissueReference, ...] = Field(
         (
             TissueReference(tissue="air", density_mg_cm3=(-840.0, 20.0)),
-            TissueReference(tissue="fat", density_mg_cm3=(-80.0, 8.0)),
-            TissueReference(tissue="muscle", density_mg_cm3=(30.0, 8.0)),
+            TissueReference(tissue="fat", density_mg_cm3=(-80.0, 10.0)),
+            TissueReference(tissue="muscle", density_mg_cm3=(30.0, 10.0)),
             TissueReference(tissue="blood", density_mg_cm3=(25.0, 10.0)),
         ),
         description="Air, fat, muscle: Eggermont et al. (PLoS One 2019;14:e0220564), at 120 kV; blood and the "

@@ -25,7 +25,7 @@ def test_the_frame_turns_with_the_body(angles: tuple[float, float, float]) -> No
     assert np.allclose(frame.axes, turn.as_matrix().T, atol=1e-9)
     assert np.allclose(frame.axes @ frame.axes.T, np.eye(3))
     assert frame.depth_mm == pytest.approx(30.0)
-    corner = frame.to_lps(np.array([0.0, frame.front_mm, np.polyval(frame.superior, frame.front_mm)]))
+    corner = frame.to_lps(np.array([0.0, frame.front_mm, frame.superior_w(np.array(frame.front_mm))]))
     assert np.allclose(corner, turn.apply(BOX[0]) + SHIFT)
 
 
@@ -43,8 +43,8 @@ def test_the_endplates_pass_through_the_points() -> None:
     frame = body_frame(BOX)
     assert frame is not None
     for row, v in enumerate((-15.0, 0.0, 15.0)):
-        assert np.polyval(frame.superior, v) == pytest.approx(BOX[2 * row, 2])
-        assert np.polyval(frame.inferior, v) == pytest.approx(BOX[2 * row + 1, 2])
+        assert frame.superior_w(np.array(v)) == pytest.approx(BOX[2 * row, 2])
+        assert frame.inferior_w(np.array(v)) == pytest.approx(BOX[2 * row + 1, 2])
 
 
 @pytest.mark.parametrize("collapsed", [BOX * [1, 1, 0.1], BOX * [1, 0.1, 1], BOX * 0.0])

@@ -41,6 +41,14 @@ class BodyFrame:
     def depth_mm(self) -> float:
         return self.back_mm - self.front_mm
 
+    def superior_w(self, v: Float) -> Float:
+        """w of the superior endplate at positions v of any shape."""
+        return _parabola(self.superior, v)
+
+    def inferior_w(self, v: Float) -> Float:
+        """w of the inferior endplate."""
+        return _parabola(self.inferior, v)
+
     def to_lps(self, uvw: Float) -> Float:
         """(..., 3) local -> (..., 3) LPS mm."""
         return np.asarray(np.asarray(uvw, dtype=np.float64) @ self.axes + self.origin_lps_mm)
@@ -74,3 +82,8 @@ def body_frame(keypoints_lps_mm: Float) -> BodyFrame | None:
     if rear - front < EXTENT_MIN_MM:
         return None
     return BodyFrame(origin, np.stack([u, v, w]), front, rear, superior, inferior)
+
+
+def _parabola(coefficients: Float, v: Float) -> Float:
+    a, b, c = coefficients
+    return np.asarray((a * v + b) * v + c)

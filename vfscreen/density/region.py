@@ -53,15 +53,15 @@ class _Cylinder:
 
     def contains(self, frame: BodyFrame, u: Float, v: Float, w: Float) -> NDArray[np.bool_]:
         aside = np.square(u / self.semi_u) + np.square((v - self.centre_v) / self.semi_v) <= 1.0
-        below = w <= np.polyval(frame.superior, v) - self.margin_w
-        above = w >= np.polyval(frame.inferior, v) + self.margin_w
+        below = w <= frame.superior_w(v) - self.margin_w
+        above = w >= frame.inferior_w(v) + self.margin_w
         return np.asarray(aside & below & above)
 
     def heights(self, frame: BodyFrame, v: Float) -> tuple[Float, Float]:
         """Top and bottom w at (N,) positions v; the top lies below the bottom where there is no room."""
         return (
-            np.asarray(np.polyval(frame.superior, v) - self.margin_w),
-            np.asarray(np.polyval(frame.inferior, v) + self.margin_w),
+            np.asarray(frame.superior_w(v) - self.margin_w),
+            np.asarray(frame.inferior_w(v) + self.margin_w),
         )
 
 

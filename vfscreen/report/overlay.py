@@ -41,14 +41,14 @@ Float = NDArray[np.float64]
 
 _HEIGHT_PX = 1150
 _SCALE_MIN, _SCALE_MAX = 2.0, 5.0
-_TABLE_PX = 600
+_TABLE_PX = 620
 _HEAD_PX = 94
 _FOOT_PX = 30
 _MARGIN_PX = 14
 _DETAIL_MM = (58.0, 46.0)
 _DETAIL_SCALE = 5.0
 _DETAILS_MAX = 8
-_HU_X = 385
+_HU_X = 408
 
 
 @dataclass(frozen=True)
