@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -59,6 +60,24 @@ def test_clusters_widen_the_interval_of_the_slope() -> None:
     thrice = recalibration(np.repeat(truth, 3), np.repeat(probability, 3), np.repeat(np.arange(300), 3))[1]
     assert thrice.estimate == pytest.approx(single.estimate)
     assert thrice.high - thrice.low == pytest.approx(single.high - single.low, rel=0.02)
+
+
+def test_the_intercept_is_that_of_statsmodels_where_that_converges() -> None:
+    truth, probability = simulated(400, intercept=0.5)
+    patients = np.arange(400) // 4
+    log_odds = np.log(probability / (1 - probability))
+    fitted = sm.GLM(truth.astype(float), np.ones((400, 1)), family=sm.families.Binomial(), offset=log_odds).fit(
+        cov_type="cluster", cov_kwds={"groups": patients}
+    )
+    intercept = recalibration(truth, probability, patients)[0]
+    assert intercept.estimate == pytest.approx(fitted.params[0], abs=1e-8)
+    assert (intercept.low, intercept.high) == pytest.approx(tuple(fitted.conf_int()[0]), abs=1e-7)
+
+
+def test_an_extreme_probability_does_not_run_away() -> None:
+    """Iterated least squares gives -1.8e15 here; the root of the one equation is near zero."""
+    intercept = recalibration([1, 1, 0, 0, 0, 1], [0.18, 0.27, 0.03, 0.18, 0.0, 0.0])[0]
+    assert -20 < intercept.estimate < 20
 
 
 def test_what_cannot_be_fitted_says_why() -> None:

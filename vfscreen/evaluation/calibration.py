@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 import statsmodels.api as sm
+from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import expit
 from sklearn.metrics import brier_score_loss
 from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 
@@ -24,6 +27,10 @@ from vfscreen.evaluation.resampling import Bootstrap, bootstrap_sums, cluster_co
 BINS = 10
 LOGIT_LIMIT = 1e-6
 """Probabilities nearer to 0 or 1 than this are taken as this far away, so that their log-odds exist."""
+
+
+_NO_INFORMATION = 1e-9
+"""Below this the log-odds leave nothing to estimate a standard error from."""
 
 
 @dataclass(frozen=True)
@@ -143,34 +150,47 @@ def recalibration(
         reason = "all probabilities are 0 or 1: they have no log-odds"
         return [Metric(name, None, reason=reason, **shared) for name in names]
     shared["note"] = f"{at_limit} probabilities of 0 or 1 taken as {LOGIT_LIMIT:g} from it" if at_limit else None
-    ones = np.ones_like(log_odds)
-    found = [_fit(names[0], flags, ones[:, None], log_odds, codes, patients, confidence, shared)]
+    kind = "clustered_sandwich" if patients < flags.size else "sandwich"
+    found = [_intercept(flags, log_odds, codes, patients, confidence, kind, shared)]
     if np.ptp(log_odds) == 0:
         return [*found, Metric(names[1], None, reason="all probabilities are equal", **shared)]
-    design = np.column_stack([ones, log_odds])
-    return [*found, _fit(names[1], flags, design, None, codes, patients, confidence, shared)]
+    return [*found, _slope(flags, log_odds, codes, confidence, kind, shared)]
 
 
-def _fit(
-    name: str,
-    truth: Bool,
-    design: Float,
-    offset: Float | None,
-    codes: Int,
-    patients: int,
-    confidence: float,
-    shared: dict[str, Any],
+def _intercept(
+    truth: Bool, log_odds: Float, codes: Int, patients: int, confidence: float, kind: str, shared: dict[str, Any]
 ) -> Metric:
-    """The last coefficient of a logistic regression with clustered standard errors."""
+    """The shift of all log-odds at which as many positives are expected as there are.
+
+    One equation with one root. Iterated least squares, as statsmodels has it, runs off to infinity on it when some
+    log-odds are extreme; in other cases the two agree.
+    """
+    shift = float(brentq(lambda a: float((truth - expit(a + log_odds)).sum()), -60.0, 60.0, xtol=1e-12))
+    expected = expit(shift + log_odds)
+    residual = cluster_sums(truth - expected, codes, patients)
+    information = float((expected * (1 - expected)).sum())
+    name = "calibration_intercept"
+    if patients < 2 or information < _NO_INFORMATION:
+        return Metric(name, shift, **{**shared, "note": "no interval: too little is known of the standard error"})
+    variance = patients / (patients - 1) * float((residual**2).sum()) / information**2
+    half = float(stats.norm.ppf(0.5 + confidence / 2)) * np.sqrt(variance)
+    return Metric(name, shift, shift - half, shift + half, kind, **shared)
+
+
+def _slope(truth: Bool, log_odds: Float, codes: Int, confidence: float, kind: str, shared: dict[str, Any]) -> Metric:
+    """Slope of a logistic regression on the log-odds, with clustered standard errors."""
+    name, separated = "calibration_slope", "the probabilities separate the classes completely"
+    design = np.column_stack([np.ones_like(log_odds), log_odds])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PerfectSeparationWarning)
             warnings.simplefilter("ignore", RuntimeWarning)
-            result = sm.GLM(truth.astype(np.float64), design, family=sm.families.Binomial(), offset=offset).fit(
+            result = sm.GLM(truth.astype(np.float64), design, family=sm.families.Binomial()).fit(
                 cov_type="cluster", cov_kwds={"groups": codes}
             )
     except (PerfectSeparationError, PerfectSeparationWarning, np.linalg.LinAlgError):
-        return Metric(name, None, reason="the probabilities separate the classes completely", **shared)
+        return Metric(name, None, reason=separated, **shared)
     low, high = result.conf_int(alpha=1 - confidence)[-1]
-    kind = "clustered_sandwich" if patients < truth.size else "sandwich"
+    if not result.converged or not np.isfinite([result.params[-1], low, high]).all():
+        return Metric(name, None, reason="the regression did not converge", **shared)
     return Metric(name, float(result.params[-1]), float(low), float(high), kind, **shared)

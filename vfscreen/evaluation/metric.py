@@ -5,6 +5,7 @@ Belongs here: the record. Does not belong here: computing any number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -47,6 +48,11 @@ class Metric:
     reason: str | None = None
     note: str | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        values = (self.estimate, self.low, self.high)
+        if not all(value is None or math.isfinite(value) for value in values):
+            raise ValueError(f"{self.name} of {self.source} is {values}: what is not defined is null with a reason")
 
     def row(self) -> dict[str, Any]:
         """As a row of a table."""

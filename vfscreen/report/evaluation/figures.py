@@ -186,13 +186,15 @@ def _grades(tables: Tables) -> Drawing | None:
         for row in rows:
             cells[row["reference_grade"]][columns.index(row["lake_grade"])] = row["n"]
         top = max(max(line) for line in cells) or 1
-        axis.imshow(cells, cmap="cividis_r", vmin=0, vmax=top, aspect="auto")
+        # rectangles, not a picture: sharp in print and without a raster inside the page
+        axis.pcolormesh(cells, cmap="cividis_r", vmin=0, vmax=top, edgecolors="white", linewidth=1)
+        axis.invert_yaxis()
         for y, line in enumerate(cells):
             for x, n in enumerate(line):
-                axis.text(x, y, str(n), ha="center", va="center", color="white" if n > top / 2 else "black")
+                axis.text(x + 0.5, y + 0.5, str(n), ha="center", va="center", color="white" if n > top / 2 else "black")
         axis.set(title=f"by {level}", xlabel="grade of the lake", ylabel="grade of the reference")
-        axis.set_xticks(range(5), ["0", "1", "2", "3", "none"])
-        axis.set_yticks(range(4), ["0", "1", "2", "3"])
+        axis.set_xticks([x + 0.5 for x in range(5)], ["0", "1", "2", "3", "none"])
+        axis.set_yticks([y + 0.5 for y in range(4)], ["0", "1", "2", "3"])
     alt = "Counts of reference grade against the lake's grade, 'none' where the lake has no grade."
     return Drawing("grades", "Grades", alt, ("grades",), figure)
 
@@ -233,7 +235,10 @@ def _bland_altman(tables: Tables) -> list[Drawing]:
         points = [m for m in tables["measurements"] if m["measurement"] == name]
         figure, (axis,) = _panels(1, 4.2)
         mean = [(m["lake"] + m["reference"]) / 2 for m in points]
-        axis.plot(mean, [m["lake"] - m["reference"] for m in points], "o", color=BLUE, markersize=3, alpha=0.6)
+        difference = [m["lake"] - m["reference"] for m in points]
+        if not any(difference):
+            axis.set_ylim(-1, 1)  # a range of nothing would show the rounding of zero
+        axis.plot(mean, difference, "o", color=BLUE, markersize=3, alpha=0.6)
         for key, style in (("bias", "-"), ("low", "--"), ("high", "--")):
             axis.axhline(row[key], color=VERMILLION, linestyle=style, linewidth=1)
             low, high = row[f"{key}_ci_low"], row[f"{key}_ci_high"]
