@@ -67,7 +67,8 @@ def test_a_density_limit_restricts_the_density_figures_too(cohort: Cohort) -> No
 def test_drift_names_year_scanner_and_kernel(answers: Answers) -> None:
     (chart,) = sections.drift(answers)
     assert {cells[1] for cells in chart.rows} == {"ACME Scan 0", "ACME Scan 1"}
-    rows = sections.drift_rows(answers)
+    rows, rest = sections.drift_rows(answers)
+    assert rest == "" and len(rows) == 12
     assert len({len(row) for row in rows}) == 1 and len(rows[0]) == len(sections.DRIFT_HEADINGS)
     assert {row[2] for row in rows} == {"unknown"}
 

@@ -24,14 +24,19 @@ class Answers:
         self._cohort = cohort
         self._question = question
         self._known = named_queries()
-        self._kept: dict[tuple[str, CohortFilter], list[Row]] = {}
+        self._kept: dict[tuple[str, CohortFilter], tuple[list[Row], int]] = {}
 
     def ask(self, name: str, **values: Any) -> list[Row]:
         """Rows of a named query. values: fields of the filter that this one figure sets for itself."""
+        return self.first(name, None, **values)[0]
+
+    def first(self, name: str, count: int | None, **values: Any) -> tuple[list[Row], int]:
+        """(the first `count` rows of a named query, how many it has). For queries that grow with the archive."""
         heeded = {f: getattr(self._question, f) for f in self.restricted if f in self._known[name].takes}
         question = CohortFilter.of(**(heeded | values))
         if (name, question) not in self._kept:
-            self._kept[name, question] = self._cohort.ask(name, question).rows()
+            table = self._cohort.ask(name, question).table
+            self._kept[name, question] = table.slice(0, count).to_pylist(), int(table.num_rows)
         return self._kept[name, question]
 
     @property

@@ -19,7 +19,7 @@ from vfscreen.cohort.queries import open_cohort
 from vfscreen.lake.store import Lake
 from vfscreen.report.page import facts, sections, text
 from vfscreen.report.page.answers import Answers
-from vfscreen.report.page.gallery import Worklist, worklist
+from vfscreen.report.page.gallery import LISTED_MAX, Worklist, worklist
 from vfscreen.report.page.pictures import Album
 from vfscreen.report.page.provenance import Checks, checks, dictionary, provenance, reasons
 from vfscreen.report.page.render import Page, render
@@ -88,7 +88,8 @@ def build_report(lake: Lake, out: Path | None = None, options: ReportOptions | N
 def _page(lake: Lake, answers: Answers, found: Worklist, options: ReportOptions) -> Page:
     tiles, flow, incident = facts.tiles(answers), facts.flow(answers), facts.incident(answers)
     prevalence, findings = sections.prevalence(answers), sections.findings(answers)
-    density, drift, drift_rows = sections.density(answers), sections.drift(answers), sections.drift_rows(answers)
+    density, drift = sections.density(answers), sections.drift(answers)
+    drift_rows, drift_rest = sections.drift_rows(answers)
     origin = provenance(answers.ask("runs"), answers.ask("settings"), answers.asked)
     return Page(
         title=options.title,
@@ -108,6 +109,7 @@ def _page(lake: Lake, answers: Answers, found: Worklist, options: ReportOptions)
         drift=drift,
         drift_headings=sections.DRIFT_HEADINGS,
         drift_rows=drift_rows,
+        drift_rest=drift_rest,
         worklist=found,
         checks=checks(lake, options.model_release) if options.run_checks else Checks(ran=False),
         provenance=origin,
@@ -117,13 +119,13 @@ def _page(lake: Lake, answers: Answers, found: Worklist, options: ReportOptions)
 
 
 def _worklist(answers: Answers, album: Album, top: int, href: Callable[[str], str | None]) -> Worklist:
-    rows = answers.ask("worklist")
+    rows, total = answers.first("worklist", LISTED_MAX)
     flagged: dict[int, list[dict[str, object]]] = {}
     if top:
         for row in answers.ask("flagged"):
             flagged.setdefault(row["place"], []).append(row)
     by_grade = 1 if answers.restricted.get("grade_min") == 1 else 2
-    return worklist(rows, flagged, album, top, href, by_grade)
+    return worklist(rows, total, flagged, album, top, href, by_grade)
 
 
 def _links(lake: Lake, out: Path | None) -> Callable[[str], str | None]:

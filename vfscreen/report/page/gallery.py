@@ -100,29 +100,30 @@ HEADINGS = (
 
 def worklist(
     rows: Sequence[Row],
+    total: int,
     flagged: Mapping[int, Sequence[Row]],
     album: Album,
     top: int,
     href: Callable[[str], str | None],
     by_grade: int = 2,
 ) -> Worklist:
-    """rows: the named query `worklist`, in its order. flagged: the named query `flagged` by place. top: cards at most.
-    href: path of an overlay in the lake -> where a reader of the page finds it, or None. by_grade: the least grade
-    whose probability orders the rows.
+    """rows: the first LISTED_MAX of the named query `worklist`, which has `total`. flagged: the named query `flagged` by
+    place. top: cards at most. href: path of an overlay in the lake -> where a reader of the page finds it, or None.
+    by_grade: the least grade whose probability orders the rows.
     """
     carded = [row for row in rows if row["place"] in flagged][:top]
     entries = tuple(_entry(row, flagged[row["place"]], album, href) for row in carded)
     places = {e.place for e in entries}
-    listed = tuple(_listed(row, places) for row in rows[:LISTED_MAX])
+    listed = tuple(_listed(row, places) for row in rows)
     rest = ""
-    if len(rows) > len(listed):
+    if total > len(listed):
         rest = (
-            f"{len(rows) - len(listed):,} further patients are not listed here. All of them: "
+            f"{total - len(listed):,} further patients are not listed here. All of them: "
             "vfscreen query worklist --lake LAKE --format csv --out worklist.csv"
         )
     order = f"by the probability of at least one vertebra of grade {by_grade} or more"
-    said = _said(order, len(rows), len(entries), top)
-    return Worklist(said, f"Patients {order}", len(rows), entries, HEADINGS, listed, rest)
+    said = _said(order, total, len(entries), top)
+    return Worklist(said, f"Patients {order}", total, entries, HEADINGS, listed, rest)
 
 
 def _said(order: str, total: int, cards: int, top: int) -> str:

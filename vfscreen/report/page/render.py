@@ -44,6 +44,7 @@ class Page:
     drift: tuple[Chart, ...]
     drift_headings: tuple[str, ...]
     drift_rows: tuple[tuple[str, ...], ...]
+    drift_rest: str
     worklist: Worklist
     checks: Checks
     provenance: Provenance

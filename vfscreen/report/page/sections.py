@@ -16,6 +16,7 @@ from vfscreen.report.page.figures import Count, Mean, Share, Words, count_figure
 
 Row = Mapping[str, Any]
 
+_DRIFT_MAX = 400
 _GRADES = ("grade 1 or more", "grade 2 or more")
 _DENSITIES = {
     "osteoporosis range": SEQUENCE[3],
@@ -187,9 +188,10 @@ DRIFT_HEADINGS = (
 )  # fmt: skip
 
 
-def drift_rows(answers: Answers) -> tuple[tuple[str, ...], ...]:
-    """What the model gave, by year, scanner and kernel, as the query `drift` has it."""
-    return tuple(
+def drift_rows(answers: Answers) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """What the model gave, by year, scanner and kernel, as the query `drift` has it; and what of it is not shown."""
+    found, total = answers.first("drift", _DRIFT_MAX)
+    rows = tuple(
         (
             row["study_year"],
             row["scanner"],
@@ -208,8 +210,10 @@ def drift_rows(answers: Answers) -> tuple[tuple[str, ...], ...]:
             text.probability(row["mean_level_probability"]),
             text.percent(row["certain_share"]),
         )
-        for row in answers.ask("drift")
+        for row in found
     )
+    left = total - len(rows)
+    return rows, f"{left:,} further rows: vfscreen query drift --lake LAKE --format csv" if left else ""
 
 
 def _shapes(answers: Answers) -> Chart:
