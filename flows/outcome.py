@@ -6,10 +6,11 @@ Everything is judged from receipts and the ledger; what Prefect or Dask said of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from vfscreen.lake.ledger import CheckFailure
 from vfscreen.settings import SweepSettings
 
 RunOutcome = Literal["completed", "failed", "stopped"]
@@ -73,6 +74,17 @@ def too_many_failures(screened: int, failed: int, settings: SweepSettings) -> st
         f"{failed} of {screened + failed} series failed ({share:.0%}), above the limit of "
         f"{settings.failed_share_max:.0%}: see `vfscreen ledger` for the reasons; raise sweep.failed_share_max if this "
         "is what the archive is like, and try the failed ones again with --retry-failed"
+    )
+
+
+def failed_checks(failures: Sequence[CheckFailure]) -> str | None:
+    """Why the numbers that were landed cannot be trusted, or None."""
+    if not failures:
+        return None
+    first = failures[0]
+    return (
+        f"{len(failures)} data checks failed, first {first.check} with {first.count} row(s): "
+        "see `vfscreen check`; nothing was removed"
     )
 
 

@@ -26,11 +26,12 @@ from prefect_dask import DaskTaskRunner
 from flows.clusters import Cluster, load_cluster
 from flows.dispatch import Dispatcher, Ending, Outcome
 from flows.launch import open_cluster
-from flows.outcome import Counts, RunOutcome, SweepSummary, too_many_failures, verdict
+from flows.outcome import Counts, RunOutcome, SweepSummary, failed_checks, too_many_failures, verdict
 from flows.progress import SweepProgress, show_progress, write_artifacts
 from tasks.sweep import index_archive_task, record_lost_study_task, screen_shard_task
+from vfscreen.cohort.prepared import prepare
 from vfscreen.errors import ItemError, PlanOutdated, ReasonCode, SiteError, TooManyFailures, VfscreenError
-from vfscreen.lake.ledger import ledger
+from vfscreen.lake.ledger import ledger, run_checks
 from vfscreen.lake.plan import Shard, iter_shards, single_study_shards
 from vfscreen.lake.store import Lake
 from vfscreen.models.registry import release_name
@@ -175,10 +176,15 @@ def _run(run: Sweep, model: Cluster, progress: SweepProgress) -> SweepSummary:
         progress.step("reconciling")
         account = ledger(run.lake, run.model_release).as_json()
         message = verdict(run.counts, account, run.without_receipt, run.limit is not None, run.settings.sweep)
+        progress.step("checking")
+        message = message or failed_checks(run_checks(run.lake, run.model_release))
         if message and run.pending_because:
             message += f" (a shard was left because: {run.pending_because})"
         outcome: RunOutcome = "failed" if message else "completed"
         run.write_row(outcome, message)
+        progress.step("preparing queries")
+        with suppress(SiteError):  # a cache: without it queries read the shards
+            prepare(run.lake)
         return run.summary(outcome, message, account)
     except VfscreenError as error:
         outcome = "failed" if isinstance(error, TooManyFailures) else "stopped"

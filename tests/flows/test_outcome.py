@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.outcome import Counts, SweepSummary, too_many_failures, verdict
+from flows.outcome import Counts, SweepSummary, failed_checks, too_many_failures, verdict
+from vfscreen.lake.ledger import CheckFailure
 from vfscreen.settings import SweepSettings
 
 SETTINGS = SweepSettings(failed_share_max=0.2, failed_count_min=20)
@@ -54,3 +55,10 @@ def test_the_verdict_says_why_the_work_was_not_done(
 def test_a_summary_survives_json() -> None:
     summary = SweepSummary("r", "a", "l", "m", "failed", "why", 3, 2, 1, 1, 1, ("1.2",), 4.5, {"pending": 1})
     assert SweepSummary.from_json(summary.as_json()) == summary
+
+
+def test_failed_data_checks_fail_the_run() -> None:
+    assert failed_checks([]) is None
+    words = failed_checks([CheckFailure("ranges", 3, ({"a": 1},)), CheckFailure("level_unique", 1, ({},))])
+    assert words is not None
+    assert words.startswith("2 data checks failed, first ranges with 3 row(s)")

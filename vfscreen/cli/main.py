@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from vfscreen.cli import audit, demo, doctor, evaluate_model, index, ledger, query, report, screen
+from vfscreen.cli import audit, check, demo, doctor, evaluate_model, index, ledger, query, report, screen
 from vfscreen.cli.common import COMMANDS_GROUP, errors_as_messages
 
-COMMANDS = (demo, index, ledger, query, audit, report, screen, evaluate_model, doctor)
+COMMANDS = (demo, index, ledger, check, query, audit, report, screen, evaluate_model, doctor)
 
 
 def _print_version(value: bool) -> None:

@@ -17,9 +17,10 @@ import duckdb
 from vfscreen.errors import FileState, State
 from vfscreen.lake.store import Lake, Row
 from vfscreen.lake.tables import decode_column, row_count, sha256
-from vfscreen.lake.views import connect, snapshot, sql_files
+from vfscreen.lake.views import connect, head_comment, snapshot, sql_files
 
 _EXAMPLES = 5
+_CHECKS = ("accounts", "findings")
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,15 @@ def run_checks(lake: Lake, model_release: str | None = None) -> list[CheckFailur
     """Every check of checks/*/*.sql that returned rows; empty where the lake is sound.
 
     checks/accounts: nothing lost, nothing twice; the ledger does not reconcile where one fails.
-    checks/findings: numbers that contradict each other.
+    checks/findings: numbers that contradict each other, or the headers.
     """
     with connect(lake, model_release) as connection:
-        return _run(connection, "accounts") + _run(connection, "findings")
+        return [failure for kind in _CHECKS for failure in _run(connection, kind)]
+
+
+def check_descriptions() -> dict[str, str]:
+    """What each check of `run_checks` asks, by name, in the order in which they run."""
+    return {name: head_comment(sql) for kind in _CHECKS for name, sql in sql_files("vfscreen.lake", f"checks/{kind}")}
 
 
 def receipt_problem(lake: Lake, receipt: Row) -> str | None:

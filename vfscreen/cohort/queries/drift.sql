@@ -23,7 +23,7 @@ WITH outcomes AS (
       AND coalesce(study_date <= getvariable('ask_date_to'), getvariable('ask_date_to') IS NULL)
     GROUP BY 1, 2, 3
 ),
-places AS (
+located AS MATERIALIZED (
     SELECT
         exam_id,
         coalesce(study_year::VARCHAR, 'unknown') AS study_year,
@@ -31,12 +31,14 @@ places AS (
         coalesce(ConvolutionKernel, 'unknown') AS ConvolutionKernel
     FROM counted_exams
 ),
-exam_counts AS (
-    SELECT study_year, scanner, ConvolutionKernel, count(*) AS exams FROM places GROUP BY ALL
+-- millions of vertebrae are grouped by a number, not by three texts
+places AS MATERIALIZED (
+    SELECT *, row_number() OVER ()::INTEGER AS place
+    FROM (SELECT study_year, scanner, ConvolutionKernel, count(*) AS exams FROM located GROUP BY ALL)
 ),
 vertebra_outputs AS (
     SELECT
-        study_year, scanner, ConvolutionKernel,
+        place,
         count(*) AS vertebrae,
         count(grade) AS graded_vertebrae,
         avg(loss) AS mean_loss,
@@ -47,11 +49,12 @@ vertebra_outputs AS (
         avg(level_probability) AS mean_level_probability,
         share(count(*) FILTER (level_certain), count(*)) AS certain_share
     FROM chosen_vertebrae
-    JOIN places USING (exam_id)
-    GROUP BY study_year, scanner, ConvolutionKernel
+    JOIN (SELECT exam_id, place FROM located JOIN places USING (study_year, scanner, ConvolutionKernel))
+        USING (exam_id)
+    GROUP BY place
 ),
 outputs AS (
-    SELECT * FROM exam_counts LEFT JOIN vertebra_outputs USING (study_year, scanner, ConvolutionKernel)
+    SELECT * EXCLUDE (place) FROM places LEFT JOIN vertebra_outputs USING (place)
 )
 SELECT
     study_year, scanner, ConvolutionKernel,
