@@ -107,8 +107,8 @@ def worklist(
     href: Callable[[str], str | None],
     by_grade: int = 2,
 ) -> Worklist:
-    """rows: the first LISTED_MAX of the named query `worklist`, which has `total`. flagged: the named query `flagged` by
-    place. top: cards at most. href: path of an overlay in the lake -> where a reader of the page finds it, or None.
+    """rows: the first LISTED_MAX of the named query `worklist`, which has `total`. flagged: the named query `flagged`
+    by place. top: cards at most. href: path of an overlay in the lake -> where a reader of the page finds it, or None.
     by_grade: the least grade whose probability orders the rows.
     """
     carded = [row for row in rows if row["place"] in flagged][:top]
