@@ -6,7 +6,8 @@ For each CT: the stack reversed, rows reversed, columns reversed, slices stored 
 says so each time), and one anatomical mirror image (left and right exchanged, findings mirrored back).
 
 Prints, per copy, the vertebrae matched to those of the CT as it is, differences of level and grade, and the largest and
-95th percentile distance of key points. Target: the same vertebrae, levels and grades, within 0.5 mm.
+95th percentile distance of key points, the largest difference of trabecular HU, and the contrast phase. Target: the
+same vertebrae, levels, grades and phase, within 0.5 mm and 1 HU.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def compare(reference: ScreeningResult, other: ScreeningResult, back: np.ndarray
 
     rest: list[Vertebra] = list(other.vertebrae)
     distances: list[float] = []
+    density = [0.0]
     matched = levels = grades = truncations = 0
     for vertebra in reference.vertebrae:
         twin = min(rest, key=lambda v: np.linalg.norm(moved(v.centre_lps_mm) - vertebra.centre_lps_mm), default=None)
@@ -72,12 +74,16 @@ def compare(reference: ScreeningResult, other: ScreeningResult, back: np.ndarray
         levels += twin.vertebra_level != vertebra.vertebra_level
         grades += twin.genant_grade != vertebra.genant_grade
         truncations += twin.truncated != vertebra.truncated
+        here, there = vertebra.density.trabecular_hu_mean, twin.density.trabecular_hu_mean
+        density.append(np.inf if (here is None) != (there is None) else abs((here or 0.0) - (there or 0.0)))
         if twin.keypoints_lps_mm is not None and vertebra.keypoints_lps_mm is not None:
             distances += list(np.linalg.norm(moved(twin.keypoints_lps_mm) - vertebra.keypoints_lps_mm, axis=1))
     largest, p95 = (np.max(distances), np.percentile(distances, 95)) if distances else (np.nan, np.nan)
     found = f"{matched}/{len(reference.vertebrae)} vertebrae, {len(rest)} extra"
     others = f"other level {levels}, other grade {grades}, other truncation {truncations}"
-    return f"{found}; {others}; key points p95 {p95:.2f} mm, max {largest:.2f} mm (n={len(distances)})"
+    same_phase = reference.density.contrast_phase is other.density.contrast_phase
+    hu = f"density max {max(density):.2f} HU, {'same' if same_phase else 'OTHER'} phase"
+    return f"{found}; {others}; key points p95 {p95:.2f} mm, max {largest:.2f} mm (n={len(distances)}); {hu}"
 
 
 def main() -> None:
