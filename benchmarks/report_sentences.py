@@ -5,8 +5,8 @@
     python benchmarks/report_sentences.py --language de --file german.txt
     python benchmarks/report_sentences.py --file /data/our-labelled-sentences.txt
 
-Sentences, format and provenance (written by us, synthetic): benchmarks/report_sentences/README.md.
-A sentence counts once a status: true positive where label and reading both have it. `levels` counts (status, level) pairs.
+Sentences, format and provenance (written by us, synthetic): benchmarks/report_sentences/README.md. A sentence counts
+once a status: true positive where label and reading both have it. `levels` counts (status, level) pairs.
 `reported` merges affirmed, historical and hedged: what the audit's lists are made of.
 """
 

@@ -2,9 +2,9 @@
 
 Belongs here: the order of the steps, the verdict, artifacts. Does not belong here: any of the audit (vfscreen.audit).
 
-Whether an audit was made is read from its files, hash by hash, not from what a task returned. A run that died is made by
-running it again; one with the inputs of a complete audit changes nothing. Prefect is told counts only: no text, no name,
-no identifier of a patient.
+Whether an audit was made is read from its files, hash by hash, not from what a task returned. A run that died is made
+by running it again; one with the inputs of a complete audit changes nothing. Prefect is told counts only: no text, no
+name, no identifier of a patient.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def audit(
     lake that only this user may read. codes, treatments, dxa: tables of the site, where it has them; empty is none.
     settings_file, settings: a YAML file, and sections that replace its. dry_run: say what would be read, write nothing.
 
-    Completed only where every file of the audit is there as its summary names it. Raises VfscreenError (settings, inputs,
-    lake) before anything is written.
+    Completed only where every file of the audit is there as its summary names it. Raises VfscreenError (settings,
+    inputs, lake) before anything is written.
     """
     request = AuditRequest(
         lake=lake,
@@ -80,8 +80,8 @@ def verdict(summary: dict[str, Any] | None, folder: Path) -> str | None:
         return "the tables of reports are empty"
     if not reports["read"]:
         return (
-            f"none of {reports['rows']} reports belongs to a study of the lake: is the identity key the one of the sweep, "
-            "and audit.columns.accession the right column?"
+            f"none of {reports['rows']} reports belongs to a study of the lake: is the identity key the one of the "
+            "sweep, and audit.columns.accession the right column?"
         )
     return None
 
@@ -106,5 +106,14 @@ def _markdown(summary: dict[str, Any]) -> str:
 
 
 def _rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = ("unit", "grouping", "group", "found_count", "not_reported_count", "missed_rate", "wilson_low", "wilson_high")
+    names = (
+        "unit",
+        "grouping",
+        "group",
+        "found_count",
+        "not_reported_count",
+        "missed_rate",
+        "wilson_low",
+        "wilson_high",
+    )
     return [{name: round(v, 4) if isinstance(v := row[name], float) else v for name in names} for row in rows]

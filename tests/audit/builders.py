@@ -13,7 +13,8 @@ from vfscreen.synthesis.truth_lake import write_truth_lake
 
 @dataclass(frozen=True)
 class AuditSite:
-    """lake: URL of a lake that holds the truth. folder: reports.csv, codes.csv, treatments.csv, dxa.csv. key: identity."""
+    """lake: URL of a lake that holds the truth. folder: reports.csv, codes.csv, treatments.csv, dxa.csv. key:
+    identity."""
 
     lake: str
     folder: Path

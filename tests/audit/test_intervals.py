@@ -50,7 +50,8 @@ def test_where_all_are_equal_each_patient_counts_once() -> None:
 
 
 def test_the_clustered_interval_covers() -> None:
-    """Simulated: 60 patients, three vertebrae each, strongly alike; Wilson alone covers too seldom, the clustered one not."""
+    """Simulated: 60 patients, three vertebrae each, strongly alike; Wilson alone covers too seldom, the clustered one
+    not."""
     rng = np.random.default_rng(4)
     covered = plain = 0
     runs = 400

@@ -47,7 +47,13 @@ def fill(audit: AuditResult, tmp_path: Path) -> Fill:
 
 def test_a_filled_sheet_is_the_reference_standard(audit: AuditResult, fill: Fill) -> None:
     key = audit.folder / "blinding-key.csv"
-    grade = {"sq_grade_reader": "2", "deformity_type": "Wedge", "anterior_height_mm": "17,5", "hu": "88", "comment": "?"}
+    grade = {
+        "sq_grade_reader": "2",
+        "deformity_type": "Wedge",
+        "anterior_height_mm": "17,5",
+        "hu": "88",
+        "comment": "?",
+    }
     rows, empty = read_sheets([fill({0: grade, 1: {"sq_grade_reader": "", "not_evaluable_reason": "cut"}})], key)
     assert empty == 0 and len(rows) == 12
     (graded,) = [r for r in rows if r["sq_grade_reader"] == 2]

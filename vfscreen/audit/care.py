@@ -100,7 +100,8 @@ def is_fracture_code(code: str, beginnings: Sequence[str]) -> bool:
 
 
 def care_rows(compared: Sequence[Compared], tables: Sequence[CareTable], window_days: int) -> list[dict[str, Any]]:
-    """Rows of SCHEMA: of studies with a found fracture, how many have the code, treatment or DXA, by whether reported."""
+    """Rows of SCHEMA: of studies with a found fracture, how many have the code, treatment or DXA, by whether
+    reported."""
     rows = []
     for table in tables:
         for reported in (True, False):

@@ -19,7 +19,6 @@ from spacy.tokens import Doc, Span
 
 from vfscreen.audit.rules import PROPERTIES, Property, Rules
 
-
 _INSIDE: tuple[Property, ...] = ("hedged", "historical", "recent")
 """Properties whose phrase may be part of the mention itself: "T12 is chronically compressed"."""
 

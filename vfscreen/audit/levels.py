@@ -6,7 +6,7 @@ Belongs here: finding them and saying which levels they are. Does not belong her
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vfscreen.audit.rules import LevelRules
@@ -84,6 +84,6 @@ def _after(first: str, last: str) -> Sequence[str]:
     return (last,) if last in LEVELS else ()
 
 
-def _any(words: Iterator[str] | Sequence[str] | dict[str, int] | dict[str, str]) -> str:
+def _any(words: Iterable[str]) -> str:
     """Alternatives of a regular expression, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=lambda w: (-len(w), w))) or r"(?!)"

@@ -1,4 +1,5 @@
-"""The audit's tables, row by row: what the program found and no report mentions, what reports mention and was not found.
+"""The audit's tables, row by row: what the program found and no report mentions, what reports mention and was not
+found.
 
 Belongs here: the columns of the lists and filling them. Does not belong here: judging (`compare`), writing (`run`).
 These tables hold report text and accession numbers as given; they are written with `vfscreen.audit.private` only.
@@ -51,8 +52,8 @@ FOUND_NOT_REPORTED = pa.schema(
         ("report_text", pa.string()),
     ]
 )
-"""silence: what the report says instead (vfscreen.audit.compare.Silence). evidence: the sentence that says it. coded, treated,
-dxa: values around the study's date; null where no such table was given or the study cannot be joined."""
+"""silence: what the report says instead (vfscreen.audit.compare.Silence). evidence: the sentence that says it. coded,
+treated, dxa: values around the study's date; null where no such table was given or the study cannot be joined."""
 
 REPORTED_NOT_FOUND = pa.schema(
     [
@@ -69,7 +70,8 @@ REPORTED_NOT_FOUND = pa.schema(
         ("report_text", pa.string()),
     ]
 )
-"""absence: why it was not found (vfscreen.audit.compare.Absence); genant_grade, height_loss: what was measured at that level."""
+"""absence: why it was not found (vfscreen.audit.compare.Absence); genant_grade, height_loss: what was measured at that
+level."""
 
 STUDIES = pa.schema(
     [
@@ -94,14 +96,17 @@ def listed_places(compared: Sequence[Compared]) -> frozenset[int]:
     return frozenset(r.place for c in listed for r in c.report.readings)
 
 
-def found_not_reported(
-    compared: Sequence[Compared], texts: Texts, care: Sequence[CareTable], window_days: int
-) -> Rows:
+def found_not_reported(compared: Sequence[Compared], texts: Texts, care: Sequence[CareTable], window_days: int) -> Rows:
     """Rows of FOUND_NOT_REPORTED, the highest grade first."""
     pairs = [(c, f) for c in compared for f in c.found if f.match is None]
     for item, found in sorted(
         pairs,
-        key=lambda p: (-p[1].vertebra.grade, -(p[1].vertebra.loss or 0.0), p[0].study.study_uid, p[1].vertebra.level or ""),
+        key=lambda p: (
+            -p[1].vertebra.grade,
+            -(p[1].vertebra.loss or 0.0),
+            p[0].study.study_uid,
+            p[1].vertebra.level or "",
+        ),
     ):
         vertebra = found.vertebra
         yield {

@@ -1,4 +1,5 @@
-"""What a report says of vertebral fractures: each mention with its status, levels, grade words and the words that decided.
+"""What a report says of vertebral fractures: each mention with its status, levels, grade words and the words that
+decided.
 
 Belongs here: targets, status of a mention, its levels. Does not belong here: sentences (`sentences`), cues (`context`),
 what a whole report amounts to (`readings`).
@@ -103,7 +104,7 @@ class ReportReader:
 
     def _targets(self, doc: Doc) -> list[Span]:
         """Targets that do not overlap (the longest wins) nor reach over the end of a sentence."""
-        matches = cast("list[Span]", self._matcher(doc, as_spans=True))
+        matches = self._matcher(doc, as_spans=True)
         return filter_spans([s for s in matches if not any(t.is_sent_start for t in s[1:])])
 
     def _of_sentence(self, doc: Doc, part: _Part, cues: Sequence[Mapping[Property, Cue]]) -> list[Mention]:
@@ -186,7 +187,7 @@ def _is_vertebral(target: Target, status: Status, spinal: bool) -> bool:
 
 
 def _recent_is_denied(cues: Mapping[Property, Cue]) -> bool:
-    """"no acute fracture": the word of recency stands between the negation and the mention."""
+    """ "no acute fracture": the word of recency stands between the negation and the mention."""
     negated, recent = cues.get("negated"), cues.get("recent")
     return negated is not None and recent is not None and negated.end <= recent.start
 
@@ -195,9 +196,7 @@ def _within(spans: Sequence[Span], sentence: Sentence) -> list[Span]:
     return [s for s in spans if sentence.start <= s.start_char < sentence.end]
 
 
-def _own(
-    spans: Sequence[Span], groups: Sequence[LevelGroup], sentence: Sentence
-) -> list[tuple[Span, tuple[str, ...]]]:
+def _own(spans: Sequence[Span], groups: Sequence[LevelGroup], sentence: Sentence) -> list[tuple[Span, tuple[str, ...]]]:
     """Targets of a sentence with their levels, without those that only describe the fracture before them."""
     if not spans:
         return []

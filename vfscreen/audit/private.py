@@ -51,7 +51,8 @@ def private_folder(path: Path, lake_url: str) -> Path:
 
 
 def write_private(path: Path, data: bytes) -> str:
-    """Put `data` at `path` atomically, readable by its owner only; returns the SHA-256. SiteError where it cannot be."""
+    """Put `data` at `path` atomically, readable by its owner only; returns the SHA-256. SiteError where it cannot
+    be."""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
         try:

@@ -41,8 +41,8 @@ SCHEMA = pa.schema(
         ("no_level_given_count", pa.int64()),
     ]
 )
-"""hedged, neighbour, no_level_given: findings counted as reported that are so only by a hedge, by a level one off, or by a
-fracture without a level. Counted strictly they would be missed."""
+"""hedged, neighbour, no_level_given: findings counted as reported that are so only by a hedge, by a level one off, or
+by a fracture without a level. Counted strictly they would be missed."""
 
 GROUPINGS: dict[str, Callable[[Compared], str | None]] = {
     "all": lambda c: "all",
@@ -64,9 +64,8 @@ def missed_rates(compared: Sequence[Compared]) -> list[dict[str, Any]]:
             items = groups[group]
             rows.append(_row("study", grouping, group, [(c.study.patient_key, not c.is_reported) for c in items], []))
             rows.append(_row("vertebra", grouping, group, *_vertebrae(items)))
-    for grade in (1, 2, 3):
-        if any(f.vertebra.grade == grade for c in found for f in c.found):
-            rows.append(_row("vertebra", "grade", str(grade), *_vertebrae(found, grade)))
+    grades = sorted({f.vertebra.grade for c in found for f in c.found})
+    rows += [_row("vertebra", "grade", str(grade), *_vertebrae(found, grade)) for grade in grades]
     return rows
 
 
@@ -111,5 +110,3 @@ def _row(
 
 def _is_hedged(found: Found) -> bool:
     return found.mention is not None and found.mention.status is Status.HEDGED
-
-

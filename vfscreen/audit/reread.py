@@ -43,8 +43,8 @@ REFERENCE_SCHEMA = pa.schema(
         ("weight", pa.float64()),
     ]
 )
-"""The columns evaluation reads, then why a vertebra was not evaluable, and the sampling: a sample drawn by strata stands
-for its population only with its weights."""
+"""The columns evaluation reads, then why a vertebra was not evaluable, and the sampling: a sample drawn by strata
+stands for its population only with its weights."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class RereadError(VfscreenError):
 def read_sheets(sheets: Sequence[Path], key_file: Path, *, partial: bool = False) -> tuple[list[Row], int]:
     """(rows of REFERENCE_SCHEMA by study, level and reader; rows of the sheets that are not filled in).
 
-    partial: accept sheets with rows that are not filled in; they are left out and counted. RereadError with every problem.
+    partial: accept sheets with rows that are not filled in; they are left out and counted. RereadError with every
+    problem.
     """
     key = {row["blinded_id"]: row for _, row in _rows(key_file)}
     problems: list[Problem] = []

@@ -147,7 +147,8 @@ def run_audit(request: AuditRequest) -> AuditResult:
 
 
 def plan_audit(request: AuditRequest) -> dict[str, Any]:
-    """What `run_audit` would do: reads the lake and the tables' headers and accession numbers, no text; writes nothing."""
+    """What `run_audit` would do: reads the lake and the tables' headers and accession numbers, no text; writes
+    nothing."""
     lake = Lake.open(request.lake)
     pseudonymiser = load_pseudonymiser(request.settings.identity, request.lake)
     reader = ReportReader(load_rules(request.settings.audit.language))

@@ -36,9 +36,9 @@ PLAN_SCHEMA = pa.schema(
         ("power", pa.float64()),
     ]
 )
-"""weight: studies of the population that one of the sample stands for. half_width_*: of the Wilson interval of a share of
-0.5 or 0.1 in this stratum. rejected_from_count, power: from so many confirmed studies on the share null_share is rejected
-(exact, one-sided, 2.5 %), which happens with this probability where alternative_share is true."""
+"""weight: studies of the population that one of the sample stands for. half_width_*: of the Wilson interval of a share
+of 0.5 or 0.1 in this stratum. rejected_from_count, power: from so many confirmed studies on the share null_share is
+rejected (exact, one-sided, 2.5 %), which happens with this probability where alternative_share is true."""
 
 KEY_SCHEMA = pa.schema(
     [
@@ -100,7 +100,7 @@ def plan_sample(compared: Sequence[Compared], settings: SamplingSettings) -> Sam
             }
             for c in drawn
         ]
-    key.sort(key=lambda row: _number(settings.seed, "order", row["StudyInstanceUID"]))
+    key.sort(key=lambda row: _number(settings.seed, "order", str(row["StudyInstanceUID"])))
     sheets = {
         reader: [
             {"reader": reader, "blinded_id": row["blinded_id"], "vertebra_level": level}
@@ -151,18 +151,19 @@ def _plan_row(stratum: str, population: int, size: int, settings: SamplingSettin
 
 INSTRUCTIONS = """# Reading again, blinded
 
-One row a vertebra. Open the study that belongs to `blinded_id` (whoever holds the key shows it to you, without its report and
-without any program's result), and fill in of **every row exactly one** of
+One row a vertebra. Open the study that belongs to `blinded_id` (whoever holds the key shows it to you, without its
+report and without any program's result), and fill in of **every row exactly one** of
 
-- `sq_grade_reader`: 0 normal, 1 mild (height loss about 20-25 %), 2 moderate (25-40 %), 3 severe (above 40 %), after Genant et al.,
-  J Bone Miner Res 1993: the shape as a whole decides, not the number alone. Congenital wedging, Schmorl's nodes, Scheuermann's
-  disease and osteophytes are no fracture: 0, with a comment.
-- `not_evaluable_reason`: `outside` (not on the scan), `cut` (only partly on it), `artefact` (metal, motion, noise), `other` (say
-  which in `comment`). A vertebra treated with cement is `other`.
+- `sq_grade_reader`: 0 normal, 1 mild (height loss about 20-25 %), 2 moderate (25-40 %), 3 severe (above 40 %), after
+  Genant et al., J Bone Miner Res 1993: the shape as a whole decides, not the number alone. Congenital wedging,
+  Schmorl's nodes, Scheuermann's disease and osteophytes are no fracture: 0, with a comment.
+- `not_evaluable_reason`: `outside` (not on the scan), `cut` (only partly on it), `artefact` (metal, motion, noise),
+  `other` (say which in `comment`). A vertebra treated with cement is `other`.
 
-As you like: `deformity_type` (none, wedge, biconcave, crush), heights in mm (outer cortex to outer cortex, osteophytes ignored), `hu`
-(mean of a region inside the body), `comment`. Leave `reader`, `blinded_id` and `vertebra_level` as they are; add no rows and remove none.
-Count levels from a fixed one (the last rib, the sacrum) and say in `comment` where the numbering is in doubt.
+As you like: `deformity_type` (none, wedge, biconcave, crush), heights in mm (outer cortex to outer cortex, osteophytes
+ignored), `hu` (mean of a region inside the body), `comment`. Leave `reader`, `blinded_id` and `vertebra_level` as they
+are; add no rows and remove none. Count levels from a fixed one (the last rib, the sacrum) and say in `comment` where
+the numbering is in doubt.
 
 Save as CSV and hand it back: `vfscreen audit import-reread SHEET --key blinding-key.csv --out reference.parquet`.
 """

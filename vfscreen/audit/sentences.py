@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import spacy
 from spacy.language import Language
@@ -65,7 +66,7 @@ class SentenceReader:
         headings = {m.start(): self._kinds[m[1].lower()] for m in self._heading.finditer(text)}
         sentences = []
         section: SectionKind = "report"
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             part = text[start:end]
             if start in headings:
                 section = headings[start]

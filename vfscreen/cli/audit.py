@@ -1,7 +1,9 @@
-"""`vfscreen audit`: reports beside findings, blinded sheets back as a reference standard, and the rules tried on a text.
+"""`vfscreen audit`: reports beside findings, blinded sheets back as a reference standard, and the rules tried on a
+text.
 
-Belongs here: options and printing. Does not belong here: the audit (`vfscreen.audit`). A command of the library, since by
-hand an audit needs no Prefect: it reads a lake, writes one folder, and may be repeated; flows.audit runs it every week.
+Belongs here: options and printing. Does not belong here: the audit (`vfscreen.audit`). A command of the library, since
+by hand an audit needs no Prefect: it reads a lake, writes one folder, and may be repeated; flows.audit runs it every
+week.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
 RUN_EPILOG = """
 **Examples**
 
-`vfscreen audit run --lake LAKE --reports reports.csv --out audits` writes `audits/audit-ID`; the same inputs again change nothing.
+`vfscreen audit run --lake LAKE --reports reports.csv --out audits` writes `audits/audit-ID`; again, it changes nothing.
 
-`vfscreen audit run --lake s3://results/lake --reports s3://ris/2024/reports.parquet --codes codes.csv --out audits --json`
+`vfscreen audit run --lake s3://results/lake --reports s3://ris/reports.parquet --codes codes.csv --out audits --json`
 
 `vfscreen audit run --lake LAKE --reports reports.csv --out audits --dry-run` says how many reports would be read.
 """
@@ -36,7 +38,7 @@ RUN_EPILOG = """
 IMPORT_EPILOG = """
 **Examples**
 
-`vfscreen audit import-reread reread-anna.csv reread-ben.csv --key audits/audit-ID/blinding-key.csv --out reference.parquet`
+`vfscreen audit import-reread reread-*.csv --key audits/audit-ID/blinding-key.csv --out reference.parquet`
 """
 
 READ_EPILOG = """
@@ -114,7 +116,8 @@ def _register_import(group: typer.Typer) -> None:
         partial: Annotated[bool, typer.Option("--partial", help="Leave out rows that are not filled in yet.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     ) -> None:
-        """Take the blinding off re-read sheets and check them, row by row: a reference standard for `vfscreen evaluate`.
+        """Take the blinding off re-read sheets and check them, row by row: a reference standard for `vfscreen
+        evaluate`.
 
         Nothing is written if a single row is wrong; every problem is named with its line.
         """
@@ -122,11 +125,12 @@ def _register_import(group: typer.Typer) -> None:
 
         rows, empty = read_sheets(sheets, key, partial=partial)
         write_reference(out, rows)
+        readers = sorted({r["reader"] for r in rows})
         counts = {
             "out": str(out),
             "rows": len(rows),
             "studies": len({r["StudyInstanceUID"] for r in rows}),
-            "readers": sorted({r["reader"] for r in rows}),
+            "readers": readers,
             "not_evaluable": sum(r["sq_grade_reader"] is None for r in rows),
             "not_filled_in": empty,
         }
@@ -134,7 +138,7 @@ def _register_import(group: typer.Typer) -> None:
             print_json(counts)
         else:
             typer.echo(
-                f"{counts['rows']} readings of {counts['studies']} studies by {', '.join(counts['readers'])} in {out}; "
+                f"{counts['rows']} readings of {counts['studies']} studies by {', '.join(readers)} in {out}; "
                 f"{counts['not_evaluable']} not evaluable, {empty} not filled in and left out"
             )
 
@@ -186,7 +190,9 @@ def print_summary(console: Console, summary: Mapping[str, Any], folder: Path, *,
         f"{studies['all']} studies: {studies['audited']} audited, {studies['without_report']} without report, "
         f"{studies['not_evaluable']} without a graded vertebra, {studies['not_screened']} not screened"
     )
-    table = Table("missed", "found", "not reported", "rate", "95 % interval", "by patients", box=None, header_style="bold")
+    table = Table(
+        "missed", "found", "not reported", "rate", "95 % interval", "by patients", box=None, header_style="bold"
+    )
     for row in summary["missed_rates"]:
         if row["grouping"] == "all":
             table.add_row(

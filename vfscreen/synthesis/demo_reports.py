@@ -55,8 +55,8 @@ class PlantedMention:
 
 @dataclass(frozen=True)
 class ReportTruth:
-    """fractures: all of them. mentions: reported though absent. rows: of reports.csv. unmatched_rows: of them those that
-    belong to no study of the archive. unscreened_studies: with a report, without a screened series."""
+    """fractures: all of them. mentions: reported though absent. rows: of reports.csv. unmatched_rows: of them those
+    that belong to no study of the archive. unscreened_studies: with a report, without a screened series."""
 
     fractures: tuple[PlantedFracture, ...]
     mentions: tuple[PlantedMention, ...]
@@ -108,7 +108,8 @@ _CAST: dict[tuple[int, int], tuple[Mapping[str, Said], Mapping[str, Said]]] = {
     (4, 0): ({}, {"T6": "affirmed"}),
     (5, 0): ({"T11": "hedged", "T12": "affirmed"}, {}),
 }
-"""(patient, visit) -> what is said of each fracture, and of which absent one. T6 of the fifth patient is there, grade 1."""
+"""(patient, visit) -> what is said of each fracture, and of which absent one. T6 of the fifth patient is there, grade
+1."""
 
 _GROUPS = ("general", "musculoskeletal")
 
@@ -116,8 +117,8 @@ _GROUPS = ("general", "musculoskeletal")
 def write_demo_reports(out: Path, truth: DemoTruth) -> ReportTruth:
     """Write reports.csv, codes.csv, treatments.csv, dxa.csv and reports-truth.json to `out`, beside the archive.
 
-    The same truth gives the same files. A row without a study, one without an accession number and an addendum are among
-    the reports; the MR study, which is not screened, has one too.
+    The same truth gives the same files. A row without a study, one without an accession number and an addendum are
+    among the reports; the MR study, which is not screened, has one too.
     """
     rng = np.random.default_rng(truth.seed)
     fractures: list[PlantedFracture] = []
@@ -220,7 +221,8 @@ _SENTENCES: dict[Said, str] = {
 
 
 def _write_care(out: Path, truth: DemoTruth) -> None:
-    """Small tables: the first patient is coded, treated and measured, the third nothing of it, others unrelated things."""
+    """Small tables: the first patient is coded, treated and measured, the third nothing of it, others unrelated
+    things."""
     patients = sorted({s.PatientID for s in truth.series})
     first = {p: min(s.StudyDate for s in truth.series if s.PatientID == p) for p in patients}
 
