@@ -112,16 +112,18 @@ def _print(document: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("level", "p(level)", "anterior", "middle", "posterior", "loss", "grade", "type", "P(grade >= 2)")
+    table = Table(
+        "level", "p(level)", "anterior", "middle", "posterior", "loss", "grade", "type", "P(grade >= 2)", "HU"
+    )
     for v in document["vertebrae"]:
         level = f"{v['vertebra_level'] or '?'}{'' if v['level_certain'] else '?'}"
         p_level = "" if v["level_probability"] is None else f"{v['level_probability']:.2f}"
         if v["truncated"]:
-            table.add_row(level, p_level, *["cut"] * 3, "", "", "", "")
+            table.add_row(level, p_level, *["cut"] * 3, "", "", "", "", "")
             continue
         heights = [f"{v[f'{part}_height_mm']:.1f}" for part in ("anterior", "middle", "posterior")]
         if v["genant_grade"] is None:
-            table.add_row(level, p_level, *heights, "", "not graded", "", "")
+            table.add_row(level, p_level, *heights, "", "not graded", "", "", _attenuation(v["density"]))
             continue
         loss = f"{100 * v['height_loss_ratio_adjusted']:.1f} %"
         table.add_row(
@@ -132,5 +134,14 @@ def _print(document: dict[str, Any]) -> None:
             str(v["genant_grade"]),
             v["deformity_type"],
             f"{v['grade2_probability']:.2f}",
+            _attenuation(v["density"]),
         )
     Console().print(table)
+
+
+def _attenuation(density: dict[str, Any]) -> str:
+    """Raw trabecular HU; in brackets where something speaks against it (the JSON says what)."""
+    hu = density["trabecular_hu_mean"]
+    if hu is None:
+        return ""
+    return f"{hu:.0f}" if density["density_valid"] else f"({hu:.0f})"
