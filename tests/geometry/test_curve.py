@@ -36,6 +36,13 @@ def test_there_and_back(s: float, p: float, left: float) -> None:
     assert SPINE.from_lps(SPINE.to_lps(position)) == pytest.approx(position, abs=0.05)
 
 
+def test_a_grid_is_its_points() -> None:
+    s, p, left = np.array([-20.0, 3.5, 200.0, 470.0]), np.array([-30.0, 0.0, 12.0]), np.array([-58.0, 7.0])
+    grid = SPINE.grid_to_lps(s, p, left)
+    each = np.array([[[SPINE.to_lps(np.array([a, b, c])) for b in p] for a in s] for c in left])
+    np.testing.assert_allclose(grid, each, atol=1e-9)
+
+
 @given(st.floats(-300, 300), st.floats(-300, 300), st.floats(-300, 300))
 def test_moving_the_patient_moves_the_curve(x: float, y: float, z: float) -> None:
     shift = np.array([x, y, z])

@@ -111,6 +111,12 @@ class Centreline:
         centre, _, left, posterior = self._frame_at(spl[..., 0])
         return np.asarray(centre + spl[..., 1:2] * posterior + spl[..., 2:3] * left)
 
+    def grid_to_lps(self, s_mm: Float, p_mm: Float, l_mm: Float) -> Float:
+        """LPS mm of every (l, s, p) of a grid: (R,), (C,), (L,) -> (L, R, C, 3); one frame for each s."""
+        centre, _, left, posterior = (f[None, :, None] for f in self._frame_at(s_mm))
+        p, l_ = np.asarray(p_mm)[None, None, :, None], np.asarray(l_mm)[:, None, None, None]
+        return np.asarray(centre + p * posterior + l_ * left)
+
     def from_lps(self, lps_mm: Float, iterations: int = 20) -> Float:
         """(..., 3) LPS mm -> (..., 3) curve coordinates (s, p, l): the inverse of `to_lps` near the curve.
 

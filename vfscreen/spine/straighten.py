@@ -79,13 +79,10 @@ def straighten(volume: Volume, centreline: Centreline, spec: SlabSpec) -> Straig
     s = np.arange(rows) * spec.pixel_mm - spec.margin_mm
     p = np.arange(spec.columns) * spec.pixel_mm - spec.anterior_mm
     l_ = np.asarray(spec.plane_offsets_mm, dtype=np.float64)
-    grid = np.stack(np.broadcast_arrays(s[None, :, None], p[None, None, :], l_[:, None, None]), axis=-1)
-    ijk = volume.to_ijk(centreline.to_lps(grid))
+    ijk = volume.to_ijk(centreline.grid_to_lps(s, p, l_))
     upper = np.asarray(volume.shape_ijk, dtype=np.float64) - 0.5
     inside = np.asarray(((ijk >= -0.5) & (ijk <= upper)).all(axis=-1))
     # half a voxel beyond the outermost centres still belongs to the volume: hold the edge value there
-    ijk = np.where(inside[..., None], np.clip(ijk, 0.0, upper - 0.5), ijk)
-    hu = map_coordinates(
-        volume.hu, np.moveaxis(ijk[..., ::-1], -1, 0), order=1, output=np.float32, mode="constant", cval=AIR_HU
-    )
+    kji = np.clip(np.moveaxis(ijk[..., ::-1], -1, 0), 0.0, (upper - 0.5)[::-1, None, None, None])
+    hu = map_coordinates(volume.hu, kji, order=1, output=np.float32, mode="nearest")
     return StraightenedSlab(np.where(inside, hu, np.float32(AIR_HU)), inside, centreline, spec)
