@@ -77,7 +77,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "negspacy": {"vfscreen.audit"},
     "altair": {"vfscreen.report.page"},
     "vl_convert": {"vfscreen.report.page"},
-    "jinja2": {"vfscreen.report.page"},
+    "jinja2": {"vfscreen.report.page", "vfscreen.report.evaluation"},
     "matplotlib": {"vfscreen.report"},
     "PIL": {"vfscreen.report"},
 }
