@@ -55,6 +55,12 @@ def test_values_are_plausible_and_neighbours_agree(shared_data: Path, case: str)
         assert low < summary.reference_hu < high
 
 
+def test_a_crop_without_a_vessel_has_no_phase(shared_data: Path) -> None:
+    summary, found = measured(shared_data, "verse/sub-verse005_ct.nii.gz", "verse/sub-verse005")
+    assert summary.contrast_phase is None and summary.contrast_phase_probability is None
+    assert all(DensityReason.CONTRAST_UNKNOWN in d.reasons for d in found.values() if d.valid is not None)
+
+
 @pytest.mark.parametrize("case", ["abdomen, 38 M", "abdomen, 49 F"])
 def test_points_a_millimetre_off_change_little(shared_data: Path, case: str) -> None:
     """A reader repeats himself within 0.5 mm a point; the network is 1.2 mm away in the median."""

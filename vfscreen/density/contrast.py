@@ -28,6 +28,8 @@ AORTA_LEVELS = (*(f"T{n}" for n in range(6, 14)), *(f"L{n}" for n in range(1, 5)
 CHEST_LEVELS = AORTA_LEVELS[:5]
 """T6-T10: where the descending aorta lies beside the bodies, and no kidney does."""
 KIDNEY_LEVELS = ("T12", "T13", "L1", "L2", "L3")
+_IN_VIEW = 0.7
+"""Share of the field in front of a body that must have been scanned to say anything of blood."""
 _SOFT_HU = (0.0, 600.0)
 _EVEN = 1.6
 _EVEN_HU = 6.0
@@ -61,14 +63,16 @@ def enhancement(planes: Planes | None) -> Enhancement:
         limit = _evenness(planes, n)
         if limit is None:
             continue
-        if level is None or level in AORTA_LEVELS:
-            zone = (v < front - 9.0) & (v > front - 38.0) & (u < 36.0)
-            if level in CHEST_LEVELS:
-                zone |= (v >= front - 9.0) & (v < front + 0.5 * depth) & (u > 0.75 * depth + 9.0) & (u < 48.0)
-            blood.append(_brightest(planes, n, zone, limit))
         if level in KIDNEY_LEVELS:
             zone = (u > 33.0) & (u < 78.0) & (v > front - 15.0) & (v < front + depth + 15.0)
             kidney.append(_brightest(planes, n, zone, limit))
+        zone = (v < front - 9.0) & (v > front - 38.0) & (u < 36.0)
+        if np.isfinite(planes.hu[n])[zone].mean() < _IN_VIEW:
+            continue  # what is left of the picture need not hold a vessel
+        if level in CHEST_LEVELS:
+            zone |= (v >= front - 9.0) & (v < front + 0.5 * depth) & (u > 0.75 * depth + 9.0) & (u < 48.0)
+        if level is None or level in AORTA_LEVELS:
+            blood.append(_brightest(planes, n, zone, limit))
     seen = [b for b in blood if b is not None]
     kidneys = [k for k in kidney if k is not None]
     return Enhancement(
