@@ -19,6 +19,8 @@ from vfscreen.geometry.curve import Centreline
 from vfscreen.geometry.volume import AIR_HU, Volume
 from vfscreen.models.ports import COLUMN_CLASSES, Detection, LocatedColumn, ModelSet
 from vfscreen.schema.names import LEVELS
+from vfscreen.spine.landmarks import RibReading
+from vfscreen.spine.priors import STATES, kind_share
 from vfscreen.spine.straighten import SlabSpec
 
 TISSUE_HU = 40.0
@@ -169,6 +171,22 @@ class OracleDetector:
         return detections
 
 
+@dataclass
+class OracleRibReader:
+    """Knows what the i-th vertebra of the column carries, and checks that it is asked where there is tissue."""
+
+    levels: tuple[str, ...]
+    slab_spec: SlabSpec = field(default_factory=lambda: SlabSpec(3.0, 30.0, 54.0, 42.0, (-1.5, 1.5)))
+
+    def read(self, hu: np.ndarray, centre_rows: np.ndarray) -> RibReading:
+        column = round(self.slab_spec.anterior_mm / self.slab_spec.pixel_mm)
+        assert (hu[:, np.rint(centre_rows).astype(int), column] > AIR_HU).all()
+        assert (np.diff(centre_rows) > 0).all()
+        looks = np.log(np.array([kind_share()[STATES.index(level)] for level in self.levels]) + 1e-9)
+        last = np.array([[0.0, -8.0]] * (len(self.levels) - 1) + [[-8.0, 0.0] if "L5" in self.levels[-1:] else [0, -8]])
+        return RibReading(looks[: len(centre_rows)], last[: len(centre_rows)])
+
+
 def _column_class(columns: np.ndarray) -> np.ndarray:
     """0 anterior, 1 middle, 2 posterior, by the two widest gaps between sorted columns."""
     order = np.sort(columns)
@@ -191,4 +209,9 @@ def _refine(plane: np.ndarray, row: int, column: int) -> tuple[float, float]:
 
 def oracle_models(patient: Patient, **detector: Any) -> ModelSet:
     """Models that know this patient."""
-    return ModelSet("oracle", OracleLocator(patient), OracleDetector(patient.levels, **detector))
+    return ModelSet(
+        "oracle",
+        OracleLocator(patient),
+        OracleDetector(patient.levels, **detector),
+        ribs=OracleRibReader(patient.levels),
+    )

@@ -113,7 +113,7 @@ def test_findings_of_a_known_column() -> None:
     assert result.patient.sdi == 4
     assert result.patient.sdi_levels_assessed == FRACTURED.levels
     assert (result.patient.grade2_probability or 0) > 0.9
-    assert all(v.level_certain for v in result.vertebrae)  # T12-L1 in view, and the wide view is sure
+    assert all(v.level_certain for v in result.vertebrae)  # T12-L1 in view, and the ribs are clear
 
 
 def test_the_same_twice() -> None:
@@ -124,8 +124,9 @@ def test_the_same_twice() -> None:
         assert (a.fracture_probability, a.level_probability) == (b.fracture_probability, b.level_probability)
 
 
-def test_without_a_wide_view_no_level_is_called_certain() -> None:
-    models = replace(oracle_models(FRACTURED), locator=OracleLocator(FRACTURED, wide_view=False))
+@pytest.mark.parametrize("wide_view", [True, False])
+def test_without_a_rib_reader_no_level_is_called_certain(wide_view: bool) -> None:
+    models = replace(oracle_models(FRACTURED), locator=OracleLocator(FRACTURED, wide_view=wide_view), ribs=None)
     result = screen_volume(render(FRACTURED, *affine_around(FRACTURED)), models, SETTINGS)
     assert [v.vertebra_level for v in result.vertebrae] == list(FRACTURED.levels)
     assert not any(v.level_certain for v in result.vertebrae)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from vfscreen.schema.names import LEVELS
 from vfscreen.spine.labelling import LabelledColumn, label_column, sacrum_top_s_mm, wide_view_at
-from vfscreen.spine.priors import SACRUM, STATES, neighbour_steps
+from vfscreen.spine.landmarks import RibReading
+from vfscreen.spine.priors import SACRUM, STATES, kind_share, neighbour_steps
 
 CANONICAL = tuple(level for level in LEVELS if level not in ("T13", "L6"))
 
@@ -125,12 +126,74 @@ def test_a_sacrum_detected_as_a_vertebra_is_called_so() -> None:
     assert label_column(centres(levels), scores).levels[-1] != "S"  # without a wide view there is no word for it
 
 
+def read(levels: list[str], sure: float = 6.0) -> RibReading:
+    """What a rib reader of this sureness says of vertebrae that carry what their levels usually do."""
+    kinds = sure * np.array([kind_share()[STATES.index(level)].round() for level in levels])
+    below = [sure if lower == "S" else -sure for lower in [*levels[1:], "T1"]]
+    below[-1] = sure if levels[-1] in ("L5", "L6") else -sure
+    return RibReading(kinds, np.array([[-0.5 * v, 0.5 * v] for v in below]))
+
+
 @pytest.mark.parametrize(("levels", "landmark"), [(span("T10", 6), "T12-L1"), (span("C6", 5), "C7-T1")])
-def test_a_junction_in_the_wide_view_is_a_landmark(levels: list[str], landmark: str) -> None:
-    sure = label_column(centres(levels), votes(levels), votes(levels, 6.0, len(STATES)))
+def test_a_junction_of_ribs_is_a_landmark(levels: list[str], landmark: str) -> None:
+    silent = np.zeros((len(levels), len(LEVELS)))
+    sure = label_column(centres(levels), silent, ribs=read(levels))
+    assert list(sure.levels) == levels
     assert sure.landmarks == (landmark,)
-    vague = label_column(centres(levels), votes(levels), votes(levels, 0.3, len(STATES)))
-    assert vague.landmarks == ()
+    assert (sure.probabilities > 0.9).all()
+    assert label_column(centres(levels), votes(levels), votes(levels, 6.0, len(STATES))).landmarks == ()
+    assert label_column(centres(levels), votes(levels), ribs=read(levels, 0.3)).landmarks == ()
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_ribs_overrule_votes_that_are_off_by_one(shift: int) -> None:
+    levels = span("T11", 7)
+    wrong = [[*CANONICAL, "L6"][CANONICAL.index(level) + shift] for level in levels]
+    column = label_column(centres(levels), votes(wrong, 2.0), votes(wrong, 2.0, len(STATES)), ribs=read(levels))
+    assert list(column.levels) == levels
+
+
+def test_one_rib_read_wrongly_far_from_the_junction_changes_nothing() -> None:
+    levels = span("T6", 10)
+    reading = read(levels)
+    reading.kind_log_likelihood[2] = reading.kind_log_likelihood[-1]
+    column = label_column(centres(levels), np.zeros((10, len(LEVELS))), ribs=reading)
+    assert list(column.levels) == levels
+    assert column.landmarks == ("T12-L1",)
+
+
+def test_ribs_alone_leave_room_for_variants() -> None:
+    """A last rib is the twelfth in most people, not in all: no numbering from it alone is beyond doubt."""
+    levels = span("T10", 5)
+    flat = np.array([[0.0, 0.0, -28.0 * n] for n in range(5)])  # distances that say nothing
+    probability = label_column(flat, np.zeros((5, len(LEVELS))), ribs=read(levels)).probabilities
+    assert (probability > 0.9).all() and (probability < 0.99).all()
+
+
+def test_all_ribs_and_no_end_of_them_fix_nothing() -> None:
+    levels = span("T4", 6)
+    column = label_column(centres(levels), np.zeros((6, len(LEVELS))), ribs=read(levels))
+    assert column.landmarks == ()
+    assert (column.probabilities < 0.6).all()
+    thoracic = [STATES.index(f"T{n}") for n in range(1, 14)]
+    assert (column.posterior[:, thoracic].sum(axis=1) > 0.9).all()
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [["C7", *span("T1", 12), "T13", *span("L1", 5)], [*span("T11", 7), "L6"]],
+)
+def test_variants_are_counted_between_two_landmarks(levels: list[str]) -> None:
+    column = label_column(centres(levels), np.zeros((len(levels), len(LEVELS))), ribs=read(levels))
+    assert list(column.levels) == levels
+    assert "S" in column.landmarks
+
+
+def test_a_sacrum_detected_as_a_vertebra_is_known_by_its_wings() -> None:
+    levels = [*span("L1", 5), "S"]
+    column = label_column(centres(levels), votes([*span("L1", 5), "L6"]), ribs=read(levels))
+    assert list(column.levels) == levels
+    assert column.landmarks == ("S",)
 
 
 def test_no_detection_no_label() -> None:

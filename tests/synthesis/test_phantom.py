@@ -13,8 +13,9 @@ from scipy.ndimage import map_coordinates
 from vfscreen.geometry.volume import Volume
 from vfscreen.schema.names import DeformityType
 from vfscreen.synthesis.anatomy import FractureSpec, PatientSpec, draw_patient, vertebra_truth
-from vfscreen.synthesis.bones import rib_path
+from vfscreen.synthesis.bones import posterior_elements, rib_path
 from vfscreen.synthesis.phantom import Scene, body_centres, render
+from vfscreen.synthesis.surroundings import trunk_profile
 
 FRACTURES = (
     FractureSpec("T8", DeformityType.WEDGE, 0.35),
@@ -177,3 +178,13 @@ def test_ribs_begin_beside_their_own_vertebra(seed: int) -> None:
             wall = abs((head - spec.vertebra(level).centre_lps_mm) @ spec.vertebra(level).frame[0])
             assert nearest == level
             assert wall - 0.5 * spec.vertebra(level).width < 6.0
+
+
+def test_a_steep_last_vertebra_has_a_back_too() -> None:
+    rng = np.random.default_rng([98, 56])
+    rng.choice(7)
+    spec = draw_patient(rng, fracture_probability=0.15, variant="L6")
+    tip = posterior_elements(spec.vertebra("L6"))[-1]
+    away = np.abs(np.array([tip.start[2], tip.end[2]]) - spec.vertebra("L6").centre_lps_mm[2])
+    assert away.min() > 25.0, "its process lies at another height than its body"
+    assert np.isfinite(trunk_profile(spec).back).all()

@@ -48,6 +48,9 @@ P_MISSED = 0.02
 """A detector of the CT paper's recall (0.99) misses one vertebra in a hundred; fused and cemented ones more."""
 MISSED_MAX = 4
 
+P_SACRUM_DETECTED = 0.06
+"""A sacrum in view that the detector took for a vertebra: 2 of 32 synthetic columns that have it in view."""
+
 SACRUM_BELOW_MM = 34.0
 """S1's centre below L5's, and S2's below S1's 28: only to recognise a sacrum that was detected as a vertebra."""
 SACRUM_TOP_BELOW_MM = 24.0

@@ -62,7 +62,9 @@ def trunk_profile(spec: PatientSpec) -> Profile:
     for v in spec.vertebrae:
         z = v.centre_lps_mm[2]
         n = float(v.level[1:])
-        back = tips[np.abs(tips[:, 2] - z) < 25, 1].max() + 8 + 0.35 * fat
+        away = np.abs(tips[:, 2] - z)
+        # the process of a steep last vertebra may lie at another height than its body
+        back = tips[away < max(25.0, float(away.min()) + 1.0), 1].max() + 8 + 0.35 * fat
         near = cage[np.abs(cage[:, 2] - z) < 22]
         if v.level[0] == "C":
             breadth = float(np.interp(n, [4, 5, 6, 7], [66, 74, 100, 150])) * k
