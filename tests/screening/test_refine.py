@@ -10,7 +10,7 @@ from tests.training import columns
 from vfscreen.geometry.volume import Volume
 from vfscreen.models.ports import Detection, PatchReading
 from vfscreen.schema.names import LEVELS
-from vfscreen.screening.refine import PASSES, read_points
+from vfscreen.screening.refine import DOUBT_MM, read_points
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec, StraightenedSlab, straighten
 
@@ -79,7 +79,7 @@ def test_a_biased_detection_is_corrected() -> None:
     volume, slab, detections = slab_and_detections(6.0)
     reader = BoxReader()
     points = read_points(volume, slab, detections, np.full(4, 1.5), reader)
-    assert reader.calls == PASSES
+    assert reader.calls == 1
     for read, truth in zip(points, columns.vertebrae(), strict=True):
         np.testing.assert_allclose(heights(read.keypoints_lps_mm), columns.HEIGHT, atol=1.2)
         np.testing.assert_allclose(read.keypoints_lps_mm[:, 1:], truth.keypoints_lps_mm[:, 1:], atol=1.0)
@@ -93,6 +93,24 @@ def test_a_reading_of_something_else_is_refused(shift: float) -> None:
     points = read_points(volume, slab, detections, np.zeros(4), BoxReader(shift))
     for read, detection in zip(points, detections, strict=True):
         np.testing.assert_allclose(read.keypoints_lps_mm, slab.to_lps(detection.keypoints))
+
+
+def test_a_wall_that_was_not_seen_is_the_detectors_and_stays_in_doubt() -> None:
+    volume, slab, detections = slab_and_detections(2.0)
+
+    class Doubtful(BoxReader):
+        def read(self, hu: NDArray[np.float32]) -> PatchReading:
+            reading = super().read(hu)
+            reading.spread[:, [1, 3], 0] = 2 * DOUBT_MM / 0.4
+            return reading
+
+    sure = read_points(volume, slab, detections, np.zeros(4), BoxReader())
+    unsure = read_points(volume, slab, detections, np.zeros(4), Doubtful())
+    for a, b, detection in zip(sure, unsure, detections, strict=True):
+        np.testing.assert_allclose(b.keypoints_lps_mm[:2], slab.to_lps(detection.keypoints)[:2], atol=0.05)
+        others = [2, 3, 4, 5]  # a middle in doubt stays where it was read
+        np.testing.assert_allclose(b.keypoints_lps_mm[others], a.keypoints_lps_mm[others])
+        assert b.sd_mm[1, 0] > DOUBT_MM
 
 
 def test_a_cut_vertebra_is_not_read_again() -> None:

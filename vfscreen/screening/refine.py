@@ -1,7 +1,7 @@
 """A second look at each vertebra: the endplates read on its own patch, in place of the detector's points.
 
-Belongs here: placing patches, reading them again where the first reading says the vertebra lies, refusing a reading
-that has left the vertebra. Does not belong here: patches (spine.patches), reading one (models.endplates).
+Belongs here: placing patches, refusing a reading that has left the vertebra or a wall that was not seen. Does not
+belong here: patches (spine.patches), reading one (models.endplates).
 
 The detector regresses points on a 1 mm slab and draws a collapsed body towards the shape of a normal one; on a patch
 scaled to the body the endplates are seen, not guessed. A vertebra cut by the volume's edge has no endplate to see and
@@ -23,8 +23,12 @@ from vfscreen.spine.straighten import StraightenedSlab
 
 Float = NDArray[np.float64]
 
-PASSES = 2
-"""The second reading is made on a patch that the first one placed: the further off the detector, the more it helps."""
+DOUBT_MM = 3.0
+"""Where the distribution of a corner is wider than this along its wall, the wall was not seen: an osteophyte, noise. The
+detector's corners of that wall stand in, and the doubt stays. A middle is never taken back: it is there that the
+detector misses a dent."""
+WALLS = ((0, 1), (4, 5))
+"""The corners of the anterior and of the posterior wall among KEYPOINTS."""
 REACH_DEPTHS = 0.35
 """A reading whose centre lies farther than this share of the body's depth from the detector's is of something else."""
 DEPTH_RANGE = (0.7, 1.4)
@@ -75,27 +79,24 @@ def _left(slab: StraightenedSlab, detection: Detection, left_mm: float) -> Float
 
 
 def _read(
-    volume: Volume, first: Sequence[BodyPoints], lefts: Sequence[Float], reader: EndplateReader
+    volume: Volume, detected: Sequence[BodyPoints], lefts: Sequence[Float], reader: EndplateReader
 ) -> list[BodyPoints | None]:
     """One reading a vertebra, None where it is refused."""
-    latest: list[BodyPoints | None] = list(first)
-    for _ in range(PASSES):
-        frames = {
-            i: PatchFrame.of(points.keypoints_lps_mm, lefts[i], reader.patch_spec)
-            for i, points in enumerate(latest)
-            if points is not None
-        }
-        if not frames:
-            break
-        reading = reader.read(sample_patches(volume, list(frames.values())))
-        for n, (i, frame) in enumerate(frames.items()):
-            points = BodyPoints(
-                frame.to_lps(reading.points[n]),
-                reading.points[n] * frame.pixel_mm,
-                reader.sd_mm(reading.spread[n], frame.pixel_mm),
-            )
-            latest[i] = points if _is_same_body(points, first[i]) else None
-    return latest
+    if not detected:
+        return []
+    frames = [
+        PatchFrame.of(points.keypoints_lps_mm, left, reader.patch_spec)
+        for points, left in zip(detected, lefts, strict=True)
+    ]
+    reading = reader.read(sample_patches(volume, frames))
+    read: list[BodyPoints | None] = []
+    for n, (frame, before) in enumerate(zip(frames, detected, strict=True)):
+        pixels, sd_mm = reading.points[n].copy(), reader.sd_mm(reading.spread[n], frame.pixel_mm)
+        unseen = [k for wall in WALLS if sd_mm[list(wall), 0].max() > DOUBT_MM for k in wall]
+        pixels[unseen] = frame.from_lps(before.keypoints_lps_mm)[unseen]
+        points = BodyPoints(frame.to_lps(pixels), pixels * frame.pixel_mm, sd_mm)
+        read.append(points if _is_same_body(points, before) else None)
+    return read
 
 
 def _is_same_body(points: BodyPoints, detected: BodyPoints) -> bool:

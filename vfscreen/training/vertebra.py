@@ -16,17 +16,29 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from vfscreen.geometry.curve import Centreline
 from vfscreen.models.endplates import load_endplate_reader
 from vfscreen.models.registry import WEIGHTS_DIR, release_cards
 from vfscreen.models.vertebra import load_vertebra_detector
 from vfscreen.spine.centreline import fit_centreline
 from vfscreen.training.slab_cases import save_case
-from vfscreen.training.vertebra_evaluate import Number, VolumeResult, evaluate_volume, sd_scale, summarise
+from vfscreen.training.vertebra_evaluate import (
+    Number,
+    VolumeResult,
+    evaluate_volume,
+    probabilities,
+    sd_scale,
+    summarise,
+)
 from vfscreen.training.vertebra_export import export_weights, numbers_json, record_metrics, record_sd_scale
 from vfscreen.training.vertebra_simulate import simulated_result
 from vfscreen.training.vertebra_sources import ReadSpine, label_maps, phantoms, readings
 from vfscreen.training.vertebra_train import TrainSettings, train
+
+RELIABILITY_BINS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Of stated probabilities, in the printed comparison with what was true."""
 
 DEFAULT_CARD = WEIGHTS_DIR / "vertebra-v1.yaml"
 
@@ -162,14 +174,16 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         return 1
     numbers = summarise(results, parsed.confidence_min)
     _print_table("all", numbers)
+    _print_reliability(results)
     if parsed.json is not None:
         parsed.json.write_text(numbers_json(numbers), encoding="utf-8")
     if parsed.fit_sd:
-        fitted = sd_scale(results, detector.decode_parameters.sd_scale)
-        record_sd_scale(parsed.card, fitted)
+        card, used = (parsed.card, detector) if reader is None else (parsed.endplates, reader)
+        fitted = sd_scale(results, used.decode_parameters.sd_scale)
+        record_sd_scale(card, fitted)
         print(f"sd_scale {fitted:.3f}")
     if parsed.record is not None:
-        record_metrics(parsed.card, parsed.record, _command(parsed), numbers)
+        record_metrics(parsed.endplates or parsed.card, parsed.record, _command(parsed), numbers)
     return 0
 
 
@@ -198,6 +212,18 @@ def _command(parsed: argparse.Namespace) -> str:
         words.append("--exclude " + " ".join(parsed.exclude))
     last = f"--simulate {parsed.simulate}" if parsed.simulate else f"--centreline {parsed.centreline}"
     return " ".join([*words, last])
+
+
+def _print_reliability(results: Sequence[VolumeResult]) -> None:
+    """Stated probabilities of each grade against how often it was so."""
+    stated, true = probabilities(results)
+    for grade in (1, 2, 3):
+        p, y = stated[:, grade - 1], true[:, grade - 1]
+        which = np.clip(np.digitize(p, RELIABILITY_BINS) - 1, 0, len(RELIABILITY_BINS) - 2)
+        cells = [
+            f"{p[which == b].mean():.2f}:{y[which == b].mean():.2f} ({(which == b).sum()})" for b in np.unique(which)
+        ]
+        print(f"  P(grade >= {grade}) stated:true (n)  {'  '.join(cells)}  Brier {np.mean((p - y) ** 2):.4f}")
 
 
 def _print_table(name: str, numbers: Sequence[Number]) -> None:

@@ -16,8 +16,9 @@ from scipy.stats import rankdata
 from vfscreen.geometry.curve import Centreline
 from vfscreen.geometry.volume import Volume
 from vfscreen.models.ports import Detection, EndplateReader, VertebraDetector
-from vfscreen.morphometry.genant import MODERATE_LOSS, genant_grade, raw_height_loss
+from vfscreen.morphometry.genant import BORDERS, MODERATE_LOSS, genant_grade, raw_height_loss
 from vfscreen.morphometry.heights import body_heights_mm
+from vfscreen.morphometry.probability import grade_probabilities
 from vfscreen.screening.refine import read_points
 from vfscreen.spine.straighten import straighten
 from vfscreen.spine.symmetry import mirror_planes
@@ -178,13 +179,38 @@ def summarise(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> l
         )
     grade, true_grade = genant_grade(loss), genant_grade(true_loss)
     numbers.append(bootstrap_number("grade (raw) exactly right", (grade == true_grade).astype(float), np.mean, ""))
+    return numbers + _coverage(found, distances, predicted - true)
+
+
+def _coverage(found: Sequence[Match], distances: Float, height_error_mm: Float) -> list[Number]:
+    """How often the stated uncertainty holds: 68 and 95 % regions of points, 68 and 95 % intervals of heights."""
     sd = np.array([m.keypoint_sd_mm for m in found if m.keypoint_sd_mm is not None])
-    z = distances / np.sqrt((sd**2).sum(axis=-1))
-    # distance in the plane over its standard deviation: a Rayleigh variable with scale about 1/sqrt(2)
-    numbers.append(
-        bootstrap_number("key points within 1 sd (39 % if calibrated)", (z**2 * 2 <= 1).astype(float), np.mean, "")
-    )
-    return numbers
+    # distance in the plane over its standard deviation: nearly a Rayleigh variable, of scale 1 after this division
+    z = distances / np.sqrt((sd**2).mean(axis=-1))
+    height_z = np.abs(height_error_mm) / np.hypot(sd[:, 0::2, 0], sd[:, 1::2, 0])
+    return [
+        bootstrap_number(f"{what} within their {share} % {kind}", (values <= limit).astype(float), np.mean, "")
+        for what, kind, values, limits in (
+            ("key points", "region", z, (1.515, 2.448)),
+            ("heights", "interval", height_z, (1.0, 1.96)),
+        )
+        for share, limit in zip((68, 95), limits, strict=True)
+    ]
+
+
+def probabilities(results: Sequence[VolumeResult]) -> tuple[Float, Float]:
+    """P(grade >= 1..3) of every vertebra found, from its heights' uncertainty alone, and whether it is so: two arrays
+    (n, 3). By the raw index: what is warped or rendered has no level."""
+    found = [m for r in results for m in r.matches if m.points_lps_mm is not None and m.keypoint_sd_mm is not None]
+    stated = [
+        grade_probabilities(
+            body_heights_mm(m.points_lps_mm), np.hypot(m.keypoint_sd_mm[0::2, 0], m.keypoint_sd_mm[1::2, 0]), None
+        )
+        for m in found
+        if m.keypoint_sd_mm is not None
+    ]
+    true = raw_height_loss(np.array([m.truth.heights_mm for m in found]).reshape(-1, 3))
+    return np.array(stated).reshape(-1, 3), np.stack([true >= border for border in BORDERS], axis=-1).astype(np.float64)
 
 
 def sd_scale(results: Sequence[VolumeResult], current: float) -> float:
