@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.evaluation.quick import quick
-from vfscreen.evaluation.binary import Confusion, binary_metrics, confusion, wilson
+from vfscreen.evaluation.binary import Confusion, binary_metrics, confusion, weighted_metrics, wilson
 from vfscreen.evaluation.metric import Metric
 from vfscreen.evaluation.resampling import Bootstrap
 
@@ -114,3 +114,25 @@ def test_the_order_of_items_does_not_matter(data: tuple[np.ndarray, np.ndarray],
     order = np.random.default_rng(7).permutation(truth.size)
     clusters = np.array([f"p{i // 3}" for i in range(truth.size)])
     assert binary_metrics(truth, call, clusters, FEW) == binary_metrics(truth[order], call[order], clusters[order], FEW)
+
+
+def test_weights_undo_a_sample_enriched_with_findings() -> None:
+    """Population of 1000: 100 flagged, 80 of them ill; 900 not flagged, 9 ill. Read: all flagged, every tenth other.
+    The sample's sensitivity is 80 of 81, the population's 80 of 89."""
+    truth = np.repeat([True, False, True, False], [80, 20, 1, 89])
+    call = np.repeat([True, True, False, False], [80, 20, 1, 89])
+    weights = np.repeat([1.0, 1.0, 9.0, 891 / 89], [80, 20, 1, 89])
+    found = {m.name: m for m in weighted_metrics(truth, call, weights, bootstrap=FEW)}
+    assert found["sensitivity"].estimate == pytest.approx(80 / 89)
+    assert found["specificity"].estimate == pytest.approx(891 / 911)
+    assert found["ppv"].estimate == pytest.approx(0.8)
+    assert found["prevalence"].estimate == pytest.approx(0.089)
+    assert found["sensitivity"].low < 80 / 89 <= found["sensitivity"].high
+
+
+@quick
+@given(calls)
+def test_equal_weights_change_nothing(data: tuple[np.ndarray, np.ndarray]) -> None:
+    plain = named(binary_metrics(*data, bootstrap=FEW))
+    for metric in weighted_metrics(*data, np.full(data[0].size, 2.5), bootstrap=FEW):
+        assert metric.estimate == pytest.approx(plain[metric.name].estimate)

@@ -219,3 +219,23 @@ def test_nothing_to_compare_is_an_error(truth_lake: Lake, truth_readings: list[R
     path = write_csv(tmp_path / "r.csv", changed(truth_readings, truth_readings, sq_grade_reader=None))
     with pytest.raises(EvaluationError, match="nothing can be compared"):
         evaluate(truth_lake.url, [path], settings())
+
+
+def test_re_read_sheets_of_an_audit_are_weighted(tmp_path: Path) -> None:
+    """Two studies are flagged rightly; one is ill, not flagged and stands for four; three stand for five."""
+    lake = small_lake(tmp_path / "lake", {n: (0.3 if n < 2 else 0.0,) for n in range(6)})
+    rows = [
+        row
+        for n in range(6)
+        for row in readings_of({n: (2 if n < 3 else 0,)}, stratum="s", weight=(1, 1, 4, 5, 5, 5)[n])
+    ]
+    found = evaluate(lake.url, [write_csv(tmp_path / "r.csv", rows)], settings(grade_targets=(2,)))
+    weighted = metric(found.tables["weighted_metrics"], "sensitivity", level="patient", analysis="per_protocol")
+    assert weighted["estimate"] == pytest.approx(2 / 6)
+    assert metric(found.tables["metrics"], "sensitivity", level="patient")["estimate"] == pytest.approx(2 / 3)
+    assert any("drawn by strata" in note for note in found.notes)
+    for row in rows[:1]:
+        row["weight"] = None
+    found = evaluate(lake.url, [write_csv(tmp_path / "r.csv", rows)], settings(grade_targets=(2,)))
+    assert found.tables["weighted_metrics"] == []
+    assert any("some do not" in note for note in found.notes)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vfscreen.evaluation.agreement import GRADES, WEIGHTS, agreement_table, kappa_metrics
-from vfscreen.evaluation.binary import binary_metrics, confusion
+from vfscreen.evaluation.binary import binary_metrics, confusion, weighted_metrics
 from vfscreen.evaluation.calibration import brier_score, expected_calibration_error, recalibration, reliability
 from vfscreen.evaluation.decision import decision_curve
 from vfscreen.evaluation.items import ANALYSES, NEVER, Items, scenario
@@ -40,6 +40,20 @@ def accuracy_tables(items: Items, targets: Iterable[int], bootstrap: Bootstrap, 
                 metrics += _scores(tables, place, items, target, analysis, bootstrap, bins)
             tables["metrics"] += [{**place, **metric.row()} for metric in metrics]
     return tables
+
+
+def weighted_rows(items: Items, targets: Iterable[int], bootstrap: Bootstrap) -> list[Row]:
+    """Rates in the population, where the readings are a weighted sample of it; else no row."""
+    rows: list[Row] = []
+    for target in targets:
+        for analysis in ("per_protocol", "intention_to_screen"):
+            s = scenario(items, target, analysis)
+            if s.weights is None:
+                continue
+            place = {"level": items.level, "target": f"grade>={target}", "analysis": analysis}
+            metrics = weighted_metrics(s.truth, s.call, s.weights, s.clusters, bootstrap)
+            rows += [{**place, **metric.row()} for metric in metrics]
+    return rows
 
 
 def _scores(

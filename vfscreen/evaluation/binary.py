@@ -103,6 +103,35 @@ def binary_metrics(
     return [*found, _f1(sums, totals, int(flags.size), bootstrap.confidence)]
 
 
+def weighted_metrics(
+    truth: Any,
+    call: Any,
+    weights: Any,
+    clusters: Sequence[Any] | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> list[Metric]:
+    """The same proportions in the population a sample was drawn from by strata, with the bootstrap's interval.
+
+    weights: (n,) items of the population each stands for (Horvitz and Thompson, J Am Stat Assoc 47 (1952) 663-685).
+    Without them a sample that was enriched with findings says too much of sensitivity and PPV (Begg and Greenes,
+    Biometrics 39 (1983) 207-215).
+    """
+    bootstrap = bootstrap or Bootstrap()
+    flags, (called, weight) = checked_truth(truth, call, weights)
+    codes, k = cluster_codes(clusters, flags.size)
+    sums = cluster_sums(_cells(flags, called.astype(np.bool_)) * weight[:, None], codes, k)
+    total, totals = sums.sum(axis=0, keepdims=True), drawn_totals(sums, bootstrap)
+    shared: dict[str, Any] = {"n": int(flags.size), "clusters": k, "source": source_of(weighted_metrics)}
+    found = []
+    for name, (above, below, undefined) in _PROPORTIONS.items():
+        if not total[0, list(below)].sum():
+            found.append(Metric(name, None, reason=undefined, **shared))
+            continue
+        low, high = percentile_interval(_ratio(totals, above, below), bootstrap.confidence) or (None, None)
+        found.append(Metric(name, float(_ratio(total, above, below)[0]), low, high, "cluster_bootstrap", **shared))
+    return found
+
+
 def _f1(sums: Float, totals: Float, n: int, confidence: float) -> Metric:
     def f1(cells: Float) -> Float:
         with np.errstate(invalid="ignore"):

@@ -36,6 +36,7 @@ class Items:
     """Items whose reference grade is known. reference: (n,) grades. grade: (n,) of the lake, -1 where there is none.
 
     probability: target -> (n,) probabilities, NaN where there is none. clusters: the patient of each.
+    weights: (n,) of a sample drawn by strata; null where not every item has one.
     """
 
     level: Level
@@ -44,6 +45,7 @@ class Items:
     probability: dict[int, Float]
     clusters: tuple[str, ...]
     reasons: tuple[str | None, ...]
+    weights: Float | None = None
 
     @property
     def evaluable(self) -> Bool:
@@ -64,6 +66,7 @@ class Items:
             {target: values[index] for target, values in self.probability.items()},
             tuple(self.clusters[i] for i in index),
             tuple(self.reasons[i] for i in index),
+            None if self.weights is None else self.weights[index],
         )
 
 
@@ -77,6 +80,7 @@ class Scenario:
     scored: Bool
     clusters: tuple[str, ...] | None
     unevaluable: int
+    weights: Float | None
 
 
 def vertebra_items(pairs: Sequence[VertebraPair]) -> Items:
@@ -92,6 +96,7 @@ def vertebra_items(pairs: Sequence[VertebraPair]) -> Items:
         },
         tuple(p.patient_key for p in known),
         tuple(p.reason for p in known),
+        _weights([p.reference.weight for p in known]),
     )
 
 
@@ -105,6 +110,7 @@ def patient_items(patients: Sequence[PatientPair]) -> Items:
         {1: _floats([p.fracture_probability for p in known]), 2: _floats([p.grade2_probability for p in known])},
         tuple(p.patient_key for p in known),
         tuple(p.reason for p in known),
+        _weights([p.weight for p in known]),
     )
 
 
@@ -127,6 +133,7 @@ def scenario(items: Items, target: int, analysis: Analysis) -> Scenario:
         scored=np.asarray(np.isfinite(values)),
         clusters=used.cluster_argument,
         unevaluable=int((~evaluable).sum()),
+        weights=used.weights,
     )
 
 
@@ -136,3 +143,8 @@ def _grades(values: Sequence[int | None]) -> Int:
 
 def _floats(values: Sequence[Any]) -> Float:
     return np.array([np.nan if v is None else float(v) for v in values], dtype=np.float64)
+
+
+def _weights(values: Sequence[float | None]) -> Float | None:
+    """Null where not all are known: a sample of which a part has no weight stands for nothing."""
+    return None if not values or any(v is None for v in values) else _floats(values)

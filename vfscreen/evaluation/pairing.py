@@ -64,7 +64,8 @@ class PatientPair:
 
     reference_grade: null where no vertebra has one. grade, probabilities: of the lake, null with the reason. exam: the
     latest of the read exams, whose demographics and scanner stand for the patient. reader_grades: the worst each
-    (reader, condition) gave, null where that reader graded nothing.
+    (reader, condition) gave, null where that reader graded nothing. weight: of the sampled study; null where
+    none is given or several studies were read.
     """
 
     patient_key: str
@@ -76,6 +77,7 @@ class PatientPair:
     exam: Row
     exam_count: int
     reader_grades: Mapping[tuple[str, str | None], int | None]
+    weight: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +195,7 @@ def _patient(key: str, exams: Sequence[Row], vertebrae: Sequence[ReferenceVerteb
         exam=latest,
         exam_count=len(exams),
         reader_grades={who: _worst(grades) for who, grades in readers.items()},
+        weight=_worst(v.weight for v in vertebrae) if len(exams) == 1 else None,
     )
 
 

@@ -38,6 +38,7 @@ class ReferenceVertebra:
 
     grade: by the rule; null with the reason in `undecided` (not_evaluable, no_majority, not_adjudicated, not_read,
     low_confidence). heights_mm, hu, keypoints_lps_mm (6, 3): means over the readers who gave them, null where none did.
+    weight: studies of the population this one stands for; null where none is given.
     """
 
     StudyInstanceUID: str
@@ -50,6 +51,7 @@ class ReferenceVertebra:
     hu: float | None
     keypoints_lps_mm: Float | None
     readings: tuple[Reading, ...]
+    weight: float | None = None
 
     @property
     def centre_lps_mm(self) -> Float | None:
@@ -183,6 +185,7 @@ def _vertebra(rows: Sequence[Row], rule: str, confidence_min: float) -> Referenc
         hu=_mean(used, "hu"),
         keypoints_lps_mm=np.mean(points, axis=0) if points else None,
         readings=readings,
+        weight=_weight(place, rows),
     )
 
 
@@ -209,6 +212,13 @@ def _decide(
         return (int(middle), None) if middle.is_integer() else (None, "no_majority")
     grade, votes = Counter(grades).most_common(1)[0]
     return (grade, None) if 2 * votes > len(grades) else (None, "no_majority")
+
+
+def _weight(place: str, rows: Sequence[Row]) -> float | None:
+    given = {float(r["weight"]) for r in rows if r.get("weight") is not None}
+    if len(given) > 1:
+        raise ReferenceStandardError(f"{place}: weight is {sorted(given)}; a study has one weight")
+    return next(iter(given), None)
 
 
 def _mean(rows: Sequence[Row], name: str) -> float | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vfscreen import __version__
-from vfscreen.evaluation.accuracy import Tables, accuracy_tables, grade_tables
+from vfscreen.evaluation.accuracy import Tables, accuracy_tables, grade_tables, weighted_rows
 from vfscreen.evaluation.binary import binary_metrics
 from vfscreen.evaluation.findings import Findings, fetch_findings
 from vfscreen.evaluation.flow import false_positives_per_patient, flow_rows
@@ -100,6 +100,9 @@ def evaluate(
         ):
             for name, rows in part.items():
                 tables.setdefault(name, []).extend(rows)
+    tables["weighted_metrics"] = [
+        row for items in (compared.patients, compared.vertebrae) for row in weighted_rows(items, targets, bootstrap)
+    ]
     tables["metrics"] += false_positives_per_patient(pairs, targets, bootstrap)
     by = groupings(settings.age_edges_years, settings.thickness_edges_mm)
     exams = {p.patient_key: p.exam for p in pairs.patients}
@@ -191,6 +194,14 @@ def _notes(compared: Compared) -> tuple[str, ...]:
     patients = compared.patients
     if patients.reference.size < 100 or (patients.reference >= 2).sum() < 20:
         notes.append("Small sample: fewer than 100 patients or 20 of them with grade 2 or more; read the intervals.")
+    weights = {v.weight for v in reference.vertebrae}
+    if weights - {None}:
+        notes.append(
+            "The readings are a sample drawn by strata: table weighted_metrics is of the population, every other "
+            "table of the sample, in which findings may be enriched."
+            if None not in weights
+            else "Some studies carry a sampling weight and some do not: no number here stands for the population."
+        )
     if reference.ignored_columns:
         notes.append(f"Columns of the readers' files that were not used: {', '.join(reference.ignored_columns)}.")
     return tuple(notes)

@@ -42,6 +42,8 @@ READINGS = Table(
         ),
         Column("hu", _F8, "Mean trabecular attenuation by the reader, HU."),
         Column("confidence", _F8, "The reader's confidence in this vertebra.", minimum=0, maximum=1),
+        Column("stratum", _STR, "Stratum of the sample the study was drawn in; null where all studies were read."),
+        Column("weight", _F8, "Studies of the population the study stands for; null where all were read.", minimum=0),
         Column("comment", _STR, "Free text."),
         *(Column(f"{n}_lps_mm", pa.list_(_F8, 3), f"Point {n.replace('_', ' ')} by the reader.") for n in KEYPOINTS),
     ),

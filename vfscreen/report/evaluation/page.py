@@ -21,6 +21,7 @@ _HIDDEN = ("StudyInstanceUID", "SeriesInstanceUID")
 _SECTIONS: tuple[tuple[str, str, str], ...] = (
     ("flow", "Flow", "Where every reading, study, vertebra and patient went."),
     ("metrics", "Accuracy and calibration", "By patient and by vertebra, each analysis, with both kinds of interval."),
+    ("weighted_metrics", "Rates in the population", "Readings weighted as the sample was drawn."),
     ("confusion", "Two-by-two tables", "Counts behind the rates."),
     ("grades", "Grades", "Reference grade against the lake's; an empty lake grade is an item without a call."),
     ("kappa", "Agreement on grades", "Of items that both graded."),
