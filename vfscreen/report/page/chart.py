@@ -29,7 +29,7 @@ SEQUENCE = ("#D9E6F2", "#F5C26B", "#D55E00", "#5B1A00")
 """Ordered parts of a bar, each darker than the one before, so that grey print keeps their order."""
 PALE_GREY = "#9AA3AB"
 
-WIDE_FROM = 9
+WIDE_FROM = 8
 """From this many categories on a chart takes the whole width of the page."""
 
 _WIDTH, _WIDTH_WIDE, _HEIGHT = 430, 1000, 250
