@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.screening.beads import affine_around, make_patient, oracle_models, render
-from vfscreen.report.canvas import GRADES
+from vfscreen.density.result import SeriesDensity, VertebraDensity
+from vfscreen.report.canvas import GRADES, REGION
 from vfscreen.report.overlay import draw_overlay
 from vfscreen.screening.chain import screen_volume
 from vfscreen.screening.measure import summarise
@@ -68,6 +69,15 @@ def test_a_truncated_vertebra_is_shown_but_not_measured() -> None:
     shown = opened(draw_overlay(replace(result, vertebrae=vertebrae, patient=summarise(vertebrae)), "x"))
     assert pixels_of(shown, GRADES[0]) < pixels_of(whole, GRADES[0])
     draw_overlay(replace(result, vertebrae=(cut,), patient=summarise([cut])), "x")  # nothing graded at all
+
+
+def test_the_region_of_a_density_is_drawn_only_where_there_is_one() -> None:
+    result = screened([SOUND, SOUND, SOUND])
+    without = tuple(replace(v, density=VertebraDensity()) for v in result.vertebrae)
+    bare = opened(draw_overlay(replace(result, vertebrae=without, density=SeriesDensity()), "x"))
+    shown = opened(draw_overlay(result, "x"))
+    assert all(v.density.outline_lps_mm is not None for v in result.vertebrae)
+    assert pixels_of(bare, REGION) == 0 and pixels_of(shown, REGION) > 200
 
 
 def test_an_undecided_level_is_drawn() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.screening.beads import affine_around, make_patient, oracle_models, render
+from vfscreen.density.result import SeriesDensity, VertebraDensity
 from vfscreen.errors import Failed, ReasonCode, Rejected, Stage
-from vfscreen.schema.names import KEYPOINTS
+from vfscreen.schema.names import KEYPOINTS, ContrastPhase, DensityReason, FocalLesion
 from vfscreen.schema.tables import MANIFEST, SERIES, VERTEBRAE
 from vfscreen.screening.chain import screen_volume
 from vfscreen.screening.measure import summarise
@@ -71,6 +72,30 @@ def test_rows_pass_their_tables(result: ScreeningResult) -> None:
     assert series["vertebra_count"] == 3 and series["graded_vertebra_count"] == 2
     assert series["sdi"] == 2 and series["sdi_levels_assessed"] == ["T12", "L1"]
     assert series["SeriesDescription"] == "Thorax 1.25"
+
+
+def test_density_goes_into_its_columns_and_missing_stays_null(result: ScreeningResult) -> None:
+    density = VertebraDensity(
+        trabecular_hu_mean=131.5,
+        valid=False,
+        reasons=(DensityReason.FRACTURED, DensityReason.KVP_MISSING),
+        contrast_correction_hu=-15.0,
+        focal_lesion=FocalLesion.NONE,
+    )
+    measured = replace(result.vertebrae[1], density=density)
+    whole = SeriesDensity(ContrastPhase.PORTAL_VENOUS, 0.9, True, 131.5, None, ("T12", "L2"))
+    series, rows = screened_rows(MANIFEST_ROW, replace(result, vertebrae=(measured,), density=whole))
+    SERIES.to_arrow([series | LANDED])
+    (row,) = VERTEBRAE.to_arrow([row | LANDED for row in rows]).to_pylist()
+    assert (row["trabecular_hu_mean"], row["density_valid"]) == (131.5, False)
+    assert row["density_reasons"] == ["fractured", "kvp_missing"] and row["focal_lesion_flag"] == "none"
+    assert row["trabecular_hu_corrected"] is None and row["kvp_correction_hu"] is None
+    assert (series["contrast_phase"], series["contrast_header_disagrees"]) == ("portal_venous", True)
+    assert (series["density_reference_hu"], series["density_reference_levels"]) == (131.5, ["T12", "L2"])
+    assert series["density_category"] is None and series["calibration_kind"] == "none"
+    document = json.loads(json.dumps(screened_document({}, replace(result, vertebrae=(measured,), density=whole))))
+    assert document["density"]["density_reference_levels"] == ["T12", "L2"]
+    assert document["vertebrae"][0]["density"]["trabecular_hu_mean"] == 131.5
 
 
 def test_what_was_compared_with_a_border_is_stored_unrounded(result: ScreeningResult) -> None:
