@@ -182,3 +182,40 @@ def test_truth_survives_its_json(demo: Demo) -> None:
     (out / "broken.json").write_text('{"seed": 1}', encoding="utf-8")
     with pytest.raises(ValueError, match="truth file"):
         DemoTruth.read(out / "broken.json")
+
+
+def test_contrast_and_voltage_are_in_the_headers_or_wrongly_missing(
+    demo: Demo, series: dict[str, list[pydicom.Dataset]]
+) -> None:
+    """An agent named where it was given, one not named, one voltage missing: all of them in the truth."""
+    screened = [s for s in demo[1].series if s.expected_reason is None]
+    headers = {s.SeriesInstanceUID: series[s.SeriesInstanceUID][0] for s in screened}
+    told = {(s.contrast_phase, bool(headers[s.SeriesInstanceUID].get("ContrastBolusAgent", ""))) for s in screened}
+    assert told == {("non_contrast", False), ("portal_venous", True), ("portal_venous", False)}
+    voltages = {headers[s.SeriesInstanceUID].get("KVP") for s in screened}
+    assert {None, 100.0, 120.0} == voltages
+
+
+def test_the_truth_knows_what_spongy_bone_measures(demo: Demo, series: dict[str, list[pydicom.Dataset]]) -> None:
+    """In the written pixels, and as it would be at 120 kV without contrast; older patients have less."""
+    added = {"non_contrast": 0.0, "portal_venous": 15.0}
+    native = {}
+    for item in demo[1].series:
+        whole = [
+            v for v in item.vertebrae if not v.truncated and v.genant_grade_raw == 0 and v.vertebra_level[0] == "L"
+        ]
+        if not whole:
+            continue
+        volume = stacked(series[item.SeriesInstanceUID])
+        differences = []
+        for v in whole:
+            assert v.trabecular_hu is not None and v.trabecular_hu_native is not None
+            voltage = series[item.SeriesInstanceUID][0].KVP
+            gain = added[str(item.contrast_phase)] + (7.0 if voltage == 100 else 0.0)
+            assert v.trabecular_hu - v.trabecular_hu_native == pytest.approx(gain, abs=1e-3)
+            points = np.array([v.keypoints_lps_mm[n] for n in KEYPOINTS])
+            middle = 0.5 * (points[:2].mean(axis=0) + points.mean(axis=0))
+            differences.append(hu_at(volume, middle) - v.trabecular_hu)
+        assert abs(np.mean(differences)) < 40.0
+        native[item.PatientID] = np.mean([float(v.trabecular_hu_native or 0.0) for v in whole])
+    assert len(native) >= 3 and max(native.values()) - min(native.values()) > 15.0
