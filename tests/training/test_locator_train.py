@@ -13,7 +13,8 @@ from vfscreen.models.registry import WEIGHTS_DIR
 from vfscreen.training.locator_cases import phantom_case, save_case
 from vfscreen.training.locator_export import export_locator
 from vfscreen.training.locator_losses import LocatorBatch, locator_loss
-from vfscreen.training.locator_train import LocatorTrainSettings, averaged_weights, train_locator
+from vfscreen.training.locator_train import LocatorTrainSettings, train_locator
+from vfscreen.training.loop import averaged_weights
 
 
 @pytest.fixture(scope="module")

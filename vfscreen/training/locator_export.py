@@ -17,7 +17,7 @@ from vfscreen.models.locator import LocatorParameters
 from vfscreen.models.lowres import CELL_MM
 from vfscreen.models.networks3d import LocatorNet
 from vfscreen.models.ports import COLUMN_CLASSES
-from vfscreen.training.locator_train import averaged_weights
+from vfscreen.training.loop import averaged_weights
 
 
 def export_locator(checkpoint: Path, card_path: Path) -> WeightCard:

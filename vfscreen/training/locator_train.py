@@ -1,19 +1,17 @@
-"""Train the locator: draw crops, learn, keep an average, resume at any time.
+"""Train the locator on cases.
 
-Belongs here: the loop, optimiser, average, checkpoints, the log. Does not belong here: samples (locator_data), losses
-(locator_losses), measuring (locator_evaluate).
-
-A run lives in a folder: `checkpoint.pt` (everything to resume), `log.csv`. Samples cost a few percent of a step, so
-they are drawn in this process.
+Belongs here: the settings of a run, batches. Does not belong here: samples (locator_data), losses (locator_losses), the
+loop and its files (loop), measuring (locator_evaluate). Samples cost a few percent of a step, so they are drawn in this
+process.
 """
 
 from __future__ import annotations
 
-import csv
-import time
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +20,10 @@ from vfscreen.models.networks3d import LocatorNet
 from vfscreen.training.locator_cases import LocatorCase, load_case
 from vfscreen.training.locator_data import SHAPES, LocatorSample, draw_sample
 from vfscreen.training.locator_losses import LocatorBatch, locator_loss
+from vfscreen.training.loop import LoopSettings, run_training
 
-_PARTS = ("total", "heat", "distance", "presence", "levels")
+PARTS = ("heat", "distance", "presence", "levels")
+"""Of the loss, as logged."""
 
 
 @dataclass(frozen=True)
@@ -46,59 +46,36 @@ class LocatorTrainSettings:
 
 
 def train_locator(settings: LocatorTrainSettings) -> Path:
-    """Run (or resume) training; returns the checkpoint's path. Raises FileNotFoundError where there are no cases.
-
-    The learning rate follows a cosine to `steps`; resuming with another number of steps bends the rest of it.
-    """
-    torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
+    """Run (or resume) training; returns the checkpoint's path. Raises FileNotFoundError where there are no cases."""
     cases = [load_case(path) for path in sorted(settings.cases.glob("*.npz"))]
     if not cases:
         raise FileNotFoundError(f"no locator cases in {settings.cases}: run `prepare` first")
-    settings.run.mkdir(parents=True, exist_ok=True)
     device = torch.device(settings.device)
-    network = LocatorNet().to(device)
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema_decay),  # type: ignore[no-untyped-call]
-        use_buffers=True,
+
+    @contextmanager
+    def batches(start: int) -> Iterator[Iterator[LocatorBatch]]:
+        rng = np.random.default_rng([settings.seed, start])
+        yield (draw_batch(cases, settings, rng, device) for _ in itertools.count())
+
+    def loss(network: torch.nn.Module, batch: LocatorBatch) -> tuple[torch.Tensor, dict[str, float]]:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            outputs = network(batch.image)
+        return locator_loss(outputs, batch)
+
+    loop = LoopSettings(
+        run=settings.run,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warm_up=settings.warm_up,
+        ema_decay=settings.ema_decay,
+        seed=settings.seed,
+        threads=settings.threads,
+        device=settings.device,
+        checkpoint_seconds=settings.checkpoint_seconds,
+        log_every=25,
     )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    path, log_path = settings.run / "checkpoint.pt", settings.run / "log.csv"
-    step = _resume(path, network, average, optimiser)
-    rng = np.random.default_rng([settings.seed, step])
-    fresh_log = not log_path.exists()
-    with log_path.open("a", newline="", encoding="utf-8") as stream:
-        log = csv.writer(stream)
-        if fresh_log:
-            log.writerow(["step", "seconds_a_step", *_PARTS])
-        recent: list[dict[str, float]] = []
-        began = saved = time.monotonic()
-        network.train()
-        while step < settings.steps:
-            for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * _schedule(step, settings)
-            batch = draw_batch(cases, settings, rng, device)
-            with torch.autocast(device.type, dtype=torch.bfloat16):
-                outputs = network(batch.image)
-            total, parts = locator_loss(outputs, batch)
-            optimiser.zero_grad(set_to_none=True)
-            total.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            average.update_parameters(network)
-            step += 1
-            recent.append({"total": float(total.detach()), **parts})
-            if step % 25 == 0:
-                means = [round(float(np.mean([r[name] for r in recent])), 4) for name in _PARTS]
-                log.writerow([step, round((time.monotonic() - began) / len(recent), 2), *means])
-                stream.flush()
-                recent, began = [], time.monotonic()
-            if time.monotonic() - saved > settings.checkpoint_seconds:
-                _save(path, step, network, average, optimiser, settings)
-                saved = time.monotonic()
-    _save(path, step, network, average, optimiser, settings)
-    return path
+    return run_training(LocatorNet(), loop, batches, loss, PARTS, asdict(settings))
 
 
 def draw_batch(
@@ -117,39 +94,3 @@ def draw_batch(
         return torch.from_numpy(np.stack([getattr(s, name) for s in samples])).to(device)
 
     return LocatorBatch(stack("image")[:, None], stack("xy"), stack("located"), stack("presence"), stack("levels"))
-
-
-def averaged_weights(checkpoint: Path) -> tuple[dict[str, torch.Tensor], int]:
-    """The averaged network's state in a checkpoint of ours (loaded as weights only), and the step it was kept at."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    named = {name.removeprefix("module."): v for name, v in state["average"].items() if name != "n_averaged"}
-    return named, int(state["step"])
-
-
-def _schedule(step: int, settings: LocatorTrainSettings) -> float:
-    warm = min(1.0, (step + 1) / settings.warm_up)
-    return float(warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(step / settings.steps, 1.0)))))
-
-
-def _resume(path: Path, network: Any, average: Any, optimiser: Any) -> int:
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    network.load_state_dict(state["network"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
-
-
-def _save(path: Path, step: int, network: Any, average: Any, optimiser: Any, settings: LocatorTrainSettings) -> None:
-    """Atomic: a run killed while saving keeps its last checkpoint."""
-    state = {
-        "step": step,
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "settings": {name: str(value) for name, value in asdict(settings).items()},
-    }
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    temporary.replace(path)
