@@ -76,8 +76,8 @@ def straighten(volume: Volume, centreline: Centreline, spec: SlabSpec) -> Straig
     `inside` is false there.
     """
     rows = round((centreline.length_mm + 2 * spec.margin_mm) / spec.pixel_mm)
-    s = np.arange(rows) * spec.pixel_mm - spec.margin_mm
-    p = np.arange(spec.columns) * spec.pixel_mm - spec.anterior_mm
+    s = np.arange(rows, dtype=np.float64) * spec.pixel_mm - spec.margin_mm
+    p = np.arange(spec.columns, dtype=np.float64) * spec.pixel_mm - spec.anterior_mm
     l_ = np.asarray(spec.plane_offsets_mm, dtype=np.float64)
     ijk = volume.to_ijk(centreline.grid_to_lps(s, p, l_))
     upper = np.asarray(volume.shape_ijk, dtype=np.float64) - 0.5
