@@ -81,6 +81,11 @@ def test_without_reports_it_fails_before_anything_is_written(call: Call, tmp_pat
         state.result()
 
 
+def test_without_a_folder_it_fails_rather_than_write_where_it_stands(call: Call) -> None:
+    with pytest.raises(VfscreenError, match="which folder"):
+        call(out="").result()
+
+
 def test_prefect_is_told_counts_and_no_text(call: Call, audit_site: AuditSite) -> None:
     call()
     with get_client(sync_client=True) as client:

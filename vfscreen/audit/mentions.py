@@ -98,8 +98,9 @@ class ReportReader:
         mentions: list[Mention] = []
         done = 0
         for part in parts:
-            mentions += self._of_sentence(doc, part, cues[done : done + len(part.spans)])
-            done += len(part.spans)
+            if part.targets:
+                mentions += self._of_sentence(doc, part, cues[done : done + len(part.spans)])
+                done += len(part.spans)
         return mentions
 
     def _targets(self, doc: Doc) -> list[Span]:
@@ -111,7 +112,8 @@ class ReportReader:
         sentence, spans = part.sentence, part.spans
         text = doc.text[sentence.start : sentence.end]
         named = any(levels for _, levels in part.targets)
-        spinal = named or any(t.norm_ in self._spinal for t in doc if sentence.start <= t.idx < sentence.end)
+        words = doc.char_span(sentence.start, sentence.end, alignment_mode="expand") or ()
+        spinal = named or any(t.norm_ in self._spinal for t in words)
         mentions: list[Mention] = []
         signs: list[bool] = []
         for i, ((span, levels), found) in enumerate(zip(part.targets, cues, strict=True)):

@@ -58,9 +58,14 @@ class AuditRequest:
     dxa: str | None = None
     model_release: str | None = None
 
-    def report_tables(self) -> tuple[InputTable, ...]:
-        if not self.reports:
+    def __post_init__(self) -> None:
+        # an empty name, as of an unset variable of a deployment, would be the current folder
+        if not any(self.reports):
             raise AuditInputError("an audit needs at least one table of reports")
+        if self.out == Path():
+            raise AuditInputError("say which folder the audit goes to; it holds report text")
+
+    def report_tables(self) -> tuple[InputTable, ...]:
         return tuple(report_table(url, self.settings.audit) for url in self.reports)
 
     def care_tables(self) -> dict[str, InputTable]:
