@@ -96,7 +96,7 @@ def test_incomplete_questions_are_usage_errors(arguments: list[str]) -> None:
 
 
 def test_filters_reach_the_question(lake: Lake) -> None:
-    """The lake has three women of 71 with a worst loss of 0.1, 0.15 and 0.3; a filter that none passes leaves nothing."""
+    """The lake has three women of 71 with worst losses of 0.1, 0.15 and 0.3."""
     for options, count in (
         ((), 3),
         (("--sex", "F", "--sex", "unknown", "--age-min", "71", "--age-max", "71"), 3),
