@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from vfscreen.morphometry.genant import genant_grade
-from vfscreen.morphometry.probability import grade_probabilities, join_fracture_score, probability_of_any
+from vfscreen.morphometry.probability import (
+    GradeCalibration,
+    grade_probabilities,
+    join_fracture_score,
+    probability_of_any,
+)
 from vfscreen.morphometry.reference import adjusted_height_loss
 
 HEIGHTS = st.tuples(*[st.floats(5, 40)] * 3).map(np.array)
@@ -49,3 +54,22 @@ def test_patient_probability() -> None:
     assert probability_of_any([]) is None
     assert probability_of_any([0.3]) == pytest.approx(0.3)
     assert probability_of_any([0.5, 0.5]) == pytest.approx(0.75)
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    st.tuples(*[st.floats(-3, 3)] * 3),
+    st.tuples(*[st.floats(0.2, 4)] * 3),
+)
+def test_calibrated_probabilities_are_ordered_probabilities(
+    values: list[float], offset: tuple[float, float, float], slope: tuple[float, float, float]
+) -> None:
+    calibrated = GradeCalibration(offset, slope).apply(np.sort(values)[::-1])
+    assert (np.diff(calibrated) <= 0).all() and calibrated.min() > 0 and calibrated.max() < 1
+
+
+def test_no_calibration_changes_nothing_and_an_offset_moves_the_odds() -> None:
+    stated = np.array([0.9, 0.5, 0.1])
+    np.testing.assert_allclose(GradeCalibration().apply(stated), stated)
+    moved = GradeCalibration((-1.0, -1.0, -1.0)).apply(stated)
+    np.testing.assert_allclose(moved / (1 - moved), stated / (1 - stated) * np.exp(-1.0))

@@ -7,13 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from tests.training import columns
 from vfscreen.models.ports import Detection
 from vfscreen.schema.names import LEVELS
 from vfscreen.spine.straighten import SlabSpec, straighten
 from vfscreen.training.readings import ReadVertebra
-from vfscreen.training.vertebra_evaluate import Number, VolumeResult, evaluate_volume, sd_scale, summarise
+from vfscreen.training.vertebra_evaluate import (
+    Number,
+    VolumeResult,
+    evaluate_volume,
+    fit_calibration,
+    probabilities,
+    sd_scale,
+    summarise,
+)
 
 
 class Known:
@@ -96,3 +105,25 @@ def test_sd_scale_makes_errors_and_variances_agree() -> None:
     fitted = sd_scale([result], current=1.0)
     # an error of 2 mm against a variance of 2 * 0.5^2
     assert fitted == pytest.approx(2.0 / np.sqrt(2 * 0.5**2), rel=0.05)
+
+
+def test_a_fitted_calibration_undoes_what_was_done_to_true_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    odds = rng.normal(-1, 2, (4000, 1)) + np.array([1.0, 0.0, -1.0])
+    outcome = (rng.random((4000, 3)) < expit(odds)).astype(float)
+    fitted = fit_calibration(expit(1.5 * odds + 1.0), outcome)
+    np.testing.assert_allclose(fitted.slope, 1 / 1.5, atol=0.08)
+    np.testing.assert_allclose(fitted.offset, -1 / 1.5, atol=0.15)
+    few = fit_calibration(np.array([[0.5, 0.5, 0.5]]), np.array([[1.0, 1.0, 1.0]]))
+    assert max(np.abs(few.offset)) < 0.6  # one vertebra proves little
+
+
+def test_stated_uncertainty_is_counted_against_errors() -> None:
+    truth = list(columns.vertebrae())
+    numbers = summarise([result_of([shifted(v, 2.0) for v in truth])])  # two of the stated standard deviations
+    assert value(numbers, "key points within their 68 % region") == 0.0
+    assert value(numbers, "key points within their 95 % region") == 1.0
+    assert value(numbers, "heights within their 68 % interval") == 1.0  # shifted bodies are as high
+    stated, true = probabilities([result_of(truth)])
+    assert stated.shape == true.shape == (4, 3)
+    assert (stated < 0.3).all() and not true.any()

@@ -18,6 +18,7 @@ from vfscreen.models.cards import IntensityWindow, WeightCard, load_into, read_c
 from vfscreen.models.networks2d import EndplateNet
 from vfscreen.models.ports import PatchReading
 from vfscreen.models.vertebra import window_hu
+from vfscreen.morphometry.probability import GradeCalibration
 from vfscreen.spine.patches import PatchSpec
 
 Float = NDArray[np.float64]
@@ -33,7 +34,8 @@ class EndplateDecode:
     A point is the mean of its distribution within `window_rows` x `window_columns` (half-widths) of its mode: a mean
     over everything would lie between two candidates, where there is nothing. middle_half: the middle of an endplate is
     read over this many columns to either side. Key point standard deviation: sqrt((sd_scale * spread)^2 + sd_floor^2),
-    spread being the whole distribution's about the point; fitted on volumes the network never saw.
+    spread being the whole distribution's about the point; fitted on volumes the network never saw, as are grade_offset
+    and grade_slope (morphometry.probability.GradeCalibration).
     """
 
     window_rows: int = 5
@@ -41,6 +43,8 @@ class EndplateDecode:
     middle_half: int = 2
     sd_scale: float = 1.0
     sd_floor_mm: float = 0.3
+    grade_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    grade_slope: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 class PatchEndplateReader:
@@ -59,6 +63,10 @@ class PatchEndplateReader:
     @property
     def decode_parameters(self) -> EndplateDecode:
         return self._decode
+
+    @property
+    def grade_calibration(self) -> GradeCalibration:
+        return GradeCalibration(tuple(self._decode.grade_offset), tuple(self._decode.grade_slope))
 
     def read(self, hu: NDArray[np.float32]) -> PatchReading:
         """(n, planes, rows, columns) HU -> the six points of each patch's vertebra.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.geometry.volume import Volume
+from vfscreen.morphometry.probability import GradeCalibration
 from vfscreen.schema.names import LEVELS
 from vfscreen.spine.landmarks import RibReading
 from vfscreen.spine.patches import PatchSpec
@@ -91,6 +92,11 @@ class EndplateReader(Protocol):
 
     def read(self, hu: NDArray[np.float32]) -> PatchReading:
         """hu: (n, planes, rows, columns) as `patch_spec` says."""
+        ...
+
+    @property
+    def grade_calibration(self) -> GradeCalibration:
+        """What the probabilities that follow from its heights are worth."""
         ...
 
     def sd_mm(self, spread_px: Float, pixel_mm: float) -> Float:

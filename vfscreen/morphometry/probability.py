@@ -7,6 +7,7 @@ of a release on cases (its card).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -56,6 +57,24 @@ def join_fracture_score(probabilities: Float, fracture_score: float, weight: flo
     score = np.clip(fracture_score, 0.01, 0.99)
     odds = logit(np.clip(np.asarray(probabilities, dtype=np.float64), _CLIP, 1.0 - _CLIP))
     return np.asarray(np.clip(expit(odds + weight * logit(score)), _CLIP, 1.0 - _CLIP))
+
+
+@dataclass(frozen=True)
+class GradeCalibration:
+    """Stated into observed: log-odds of P(grade >= 1), P(grade >= 2), P(grade >= 3) are `offset + slope * log-odds`.
+
+    Noise in three heights makes min/max smaller on the average, so that uncalibrated probabilities of a loss come out
+    too high between the extremes. Fitted by a release on cases it has not seen; its card says which.
+    """
+
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    slope: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def apply(self, probabilities: Float) -> Float:
+        """(..., 3) -> (..., 3); a higher grade is never likelier than a lower one."""
+        odds = logit(np.clip(np.asarray(probabilities, dtype=np.float64), _CLIP, 1.0 - _CLIP))
+        calibrated = np.clip(expit(np.asarray(self.offset) + np.asarray(self.slope) * odds), _CLIP, 1.0 - _CLIP)
+        return np.asarray(np.minimum.accumulate(calibrated, axis=-1))
 
 
 def probability_of_any(probabilities: Iterable[float]) -> float | None:

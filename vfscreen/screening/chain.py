@@ -20,7 +20,7 @@ from vfscreen.geometry.curve import Centreline
 from vfscreen.geometry.volume import Volume
 from vfscreen.models.ports import Detection, LocatedColumn, ModelSet, RibReader
 from vfscreen.morphometry.heights import body_heights_mm, height_sd_mm
-from vfscreen.screening.measure import Found, interpret, with_density
+from vfscreen.screening.measure import UNCALIBRATED, Found, interpret, with_density
 from vfscreen.screening.refine import BodyPoints, read_points
 from vfscreen.screening.result import ScreeningResult
 from vfscreen.screening.truncation import is_truncated
@@ -83,7 +83,8 @@ def screen_volume(
         raise Rejected(
             Stage.DETECT, ReasonCode.VERTEBRAE_NOT_FOUND, "Nothing but the sacrum was detected on the centreline."
         )
-    vertebrae, patient = interpret(found, volume, settings)
+    calibration = models.endplates.grade_calibration if models.endplates is not None else UNCALIBRATED
+    vertebrae, patient = interpret(found, volume, settings, calibration)
     checkpoint()
     vertebrae, density = with_density(volume, vertebrae, acquisition, settings.density)
     return ScreeningResult(_through_bodies(slab.centreline, found), vertebrae, patient, slab, density)

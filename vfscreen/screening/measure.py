@@ -20,7 +20,12 @@ from vfscreen.geometry.volume import Volume
 from vfscreen.morphometry.deformity import deformity_type, spinal_deformity_index
 from vfscreen.morphometry.genant import genant_grade, raw_height_loss
 from vfscreen.morphometry.neighbours import expected_posterior_heights_mm
-from vfscreen.morphometry.probability import grade_probabilities, join_fracture_score, probability_of_any
+from vfscreen.morphometry.probability import (
+    GradeCalibration,
+    grade_probabilities,
+    join_fracture_score,
+    probability_of_any,
+)
 from vfscreen.morphometry.reference import adjusted_height_loss
 from vfscreen.schema.names import GRADED_LEVELS
 from vfscreen.screening.result import PatientSummary, Vertebra
@@ -48,8 +53,12 @@ class Found:
     truncated: bool
 
 
+UNCALIBRATED = GradeCalibration()
+"""Probabilities as they follow from the heights' stated uncertainty."""
+
+
 def interpret(
-    found: Sequence[Found], volume: Volume, settings: ScreeningSettings
+    found: Sequence[Found], volume: Volume, settings: ScreeningSettings, calibration: GradeCalibration = UNCALIBRATED
 ) -> tuple[tuple[Vertebra, ...], PatientSummary]:
     """Judge a column, from superior to inferior. The vertebrae that are whole are the reference of one another."""
     column = list(found)
@@ -57,7 +66,7 @@ def interpret(
         replace(f, truncated=f.truncated or (e is not None and is_cut_short(volume, f.keypoints_lps_mm, e)))
         for f, e in zip(column, _expected(column), strict=True)
     ]
-    vertebrae = tuple(_judged(f, e, settings) for f, e in zip(column, _expected(column), strict=True))
+    vertebrae = tuple(_judged(f, e, settings, calibration) for f, e in zip(column, _expected(column), strict=True))
     return vertebrae, summarise(vertebrae)
 
 
@@ -93,20 +102,24 @@ def _expected(column: Sequence[Found]) -> list[float | None]:
     )
 
 
-def _judged(f: Found, expected_height_mm: float | None, settings: ScreeningSettings) -> Vertebra:
+def _judged(
+    f: Found, expected_height_mm: float | None, settings: ScreeningSettings, calibration: GradeCalibration
+) -> Vertebra:
     if f.truncated:
         return _ungraded(f, ReasonCode.TRUNCATED)
     if f.vertebra_level is not None and f.vertebra_level not in GRADED_LEVELS:
         return _ungraded(f, ReasonCode.LEVEL_NOT_GRADED)
-    return _graded(f, expected_height_mm, settings)
+    return _graded(f, expected_height_mm, settings, calibration)
 
 
-def _graded(f: Found, expected_height_mm: float | None, settings: ScreeningSettings) -> Vertebra:
+def _graded(
+    f: Found, expected_height_mm: float | None, settings: ScreeningSettings, calibration: GradeCalibration
+) -> Vertebra:
     raw = float(raw_height_loss(f.heights_mm))
     adjusted = float(adjusted_height_loss(f.heights_mm, f.vertebra_level, expected_height_mm))
     grade = int(genant_grade(adjusted))
     measured = grade_probabilities(f.heights_mm, f.height_sd_mm, f.vertebra_level, expected_height_mm)
-    joined = join_fracture_score(measured, f.fracture_score, settings.fracture_score_weight)
+    joined = calibration.apply(join_fracture_score(measured, f.fracture_score, settings.fracture_score_weight))
     return Vertebra(
         vertebra_level=f.vertebra_level,
         level_probability=f.level_probability,

@@ -24,8 +24,8 @@ from vfscreen.spine.straighten import StraightenedSlab
 Float = NDArray[np.float64]
 
 DOUBT_MM = 3.0
-"""Where the distribution of a corner is wider than this along its wall, the wall was not seen: an osteophyte, noise. The
-detector's corners of that wall stand in, and the doubt stays. A middle is never taken back: it is there that the
+"""Where the distribution of a corner is wider than this along its wall, the wall was not seen: an osteophyte, noise.
+The detector's corners of that wall stand in, and the doubt stays. A middle is never taken back: it is there that the
 detector misses a dent."""
 WALLS = ((0, 1), (4, 5))
 """The corners of the anterior and of the posterior wall among KEYPOINTS."""

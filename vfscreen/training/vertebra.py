@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vfscreen.geometry.curve import Centreline
 from vfscreen.models.endplates import load_endplate_reader
@@ -28,17 +29,26 @@ from vfscreen.training.vertebra_evaluate import (
     Number,
     VolumeResult,
     evaluate_volume,
+    fit_calibration,
     probabilities,
     sd_scale,
     summarise,
 )
-from vfscreen.training.vertebra_export import export_weights, numbers_json, record_metrics, record_sd_scale
+from vfscreen.training.vertebra_export import (
+    export_weights,
+    numbers_json,
+    record_calibration,
+    record_metrics,
+    record_sd_scale,
+)
 from vfscreen.training.vertebra_simulate import simulated_result
 from vfscreen.training.vertebra_sources import ReadSpine, label_maps, phantoms, readings
 from vfscreen.training.vertebra_train import TrainSettings, train
 
 RELIABILITY_BINS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Of stated probabilities, in the printed comparison with what was true."""
+
+Float = NDArray[np.float64]
 
 DEFAULT_CARD = WEIGHTS_DIR / "vertebra-v1.yaml"
 
@@ -87,6 +97,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluating.add_argument("--json", type=Path)
     evaluating.add_argument("--record", metavar="NAME", help="put the numbers on the card as measured on data NAME")
     evaluating.add_argument("--fit-sd", action="store_true", help="fit sd_scale on these volumes, onto the card")
+    evaluating.add_argument(
+        "--fit-probabilities",
+        action="store_true",
+        help="fit the grades' calibration on these, onto the endplates' card",
+    )
     evaluating.set_defaults(run_command=_evaluate)
 
     parsed = parser.parse_args(arguments)
@@ -174,7 +189,12 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         return 1
     numbers = summarise(results, parsed.confidence_min)
     _print_table("all", numbers)
-    _print_reliability(results)
+    stated, true = probabilities(results)
+    _print_reliability("as stated", stated, true)
+    if reader is not None:
+        _print_reliability("calibrated", reader.grade_calibration.apply(stated), true)
+        if parsed.fit_probabilities:
+            record_calibration(parsed.endplates, fit_calibration(stated, true))
     if parsed.json is not None:
         parsed.json.write_text(numbers_json(numbers), encoding="utf-8")
     if parsed.fit_sd:
@@ -214,9 +234,9 @@ def _command(parsed: argparse.Namespace) -> str:
     return " ".join([*words, last])
 
 
-def _print_reliability(results: Sequence[VolumeResult]) -> None:
-    """Stated probabilities of each grade against how often it was so."""
-    stated, true = probabilities(results)
+def _print_reliability(title: str, stated: Float, true: Float) -> None:
+    """Probabilities (n, 3) of each grade against how often it was so."""
+    print(f"  {title}")
     for grade in (1, 2, 3):
         p, y = stated[:, grade - 1], true[:, grade - 1]
         which = np.clip(np.digitize(p, RELIABILITY_BINS) - 1, 0, len(RELIABILITY_BINS) - 2)

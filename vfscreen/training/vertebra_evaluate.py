@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import logit
 from scipy.stats import rankdata
 
 from vfscreen.geometry.curve import Centreline
@@ -18,8 +20,9 @@ from vfscreen.geometry.volume import Volume
 from vfscreen.models.ports import Detection, EndplateReader, VertebraDetector
 from vfscreen.morphometry.genant import BORDERS, MODERATE_LOSS, genant_grade, raw_height_loss
 from vfscreen.morphometry.heights import body_heights_mm
-from vfscreen.morphometry.probability import grade_probabilities
+from vfscreen.morphometry.probability import GradeCalibration, grade_probabilities, join_fracture_score
 from vfscreen.screening.refine import read_points
+from vfscreen.settings import ScreeningSettings
 from vfscreen.spine.straighten import straighten
 from vfscreen.spine.symmetry import mirror_planes
 from vfscreen.training.readings import ReadVertebra
@@ -199,18 +202,36 @@ def _coverage(found: Sequence[Match], distances: Float, height_error_mm: Float) 
 
 
 def probabilities(results: Sequence[VolumeResult]) -> tuple[Float, Float]:
-    """P(grade >= 1..3) of every vertebra found, from its heights' uncertainty alone, and whether it is so: two arrays
-    (n, 3). By the raw index: what is warped or rendered has no level."""
+    """P(grade >= 1..3) of every vertebra found, before calibration, joined as the chain does by default; and whether it
+    is so: two arrays (n, 3). By the raw index: what is warped or rendered has no level."""
+    weight = ScreeningSettings().fracture_score_weight
     found = [m for r in results for m in r.matches if m.points_lps_mm is not None and m.keypoint_sd_mm is not None]
-    stated = [
-        grade_probabilities(
-            body_heights_mm(m.points_lps_mm), np.hypot(m.keypoint_sd_mm[0::2, 0], m.keypoint_sd_mm[1::2, 0]), None
-        )
-        for m in found
-        if m.keypoint_sd_mm is not None
-    ]
+    stated = []
+    for m in found:
+        assert m.keypoint_sd_mm is not None
+        sd = np.hypot(m.keypoint_sd_mm[0::2, 0], m.keypoint_sd_mm[1::2, 0])
+        measured = grade_probabilities(body_heights_mm(m.points_lps_mm), sd, None)
+        stated.append(join_fracture_score(measured, 0.5 if m.fracture_score is None else m.fracture_score, weight))
     true = raw_height_loss(np.array([m.truth.heights_mm for m in found]).reshape(-1, 3))
     return np.array(stated).reshape(-1, 3), np.stack([true >= border for border in BORDERS], axis=-1).astype(np.float64)
+
+
+def fit_calibration(stated: Float, true: Float) -> GradeCalibration:
+    """The calibration of (n, 3) stated probabilities that makes (n, 3) outcomes likeliest.
+
+    A weak prior holds it at doing nothing (as if ten vertebrae had been stated rightly), for a grade that few have.
+    """
+    fitted = []
+    for p, y in zip(np.clip(stated, 1e-3, 1 - 1e-3).T, true.T, strict=True):
+        odds = logit(p)
+
+        def cost(ab: Float, odds: Float = odds, y: Float = y) -> float:
+            predicted = ab[0] + ab[1] * odds
+            return float(np.sum(np.logaddexp(0, predicted) - y * predicted) + 0.5 * ab[0] ** 2 + 5 * (ab[1] - 1) ** 2)
+
+        fitted.append(minimize(cost, np.array([0.0, 1.0]), bounds=[(-4, 4), (0.2, 4)]).x)
+    a, b = np.round(np.array(fitted).T, 3)
+    return GradeCalibration((float(a[0]), float(a[1]), float(a[2])), (float(b[0]), float(b[1]), float(b[2])))
 
 
 def sd_scale(results: Sequence[VolumeResult], current: float) -> float:

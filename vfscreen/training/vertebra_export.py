@@ -18,6 +18,7 @@ from vfscreen.models.cards import PatchCard, SlabCard, WeightCard, save_tensors,
 from vfscreen.models.endplates import CORNERS, EndplateDecode
 from vfscreen.models.networks2d import EndplateNet, VertebraNet
 from vfscreen.models.vertebra import DecodeParameters
+from vfscreen.morphometry.probability import GradeCalibration
 from vfscreen.schema.names import KEYPOINTS, LEVELS
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
@@ -101,8 +102,18 @@ def record_metrics(card_path: Path, data: str, command: str, numbers: Sequence[N
 
 def record_sd_scale(card_path: Path, value: float) -> None:
     """Put a newly fitted key point scale on a card."""
+    _record_decode(card_path, {"sd_scale": round(value, 3)})
+
+
+def record_calibration(card_path: Path, calibration: GradeCalibration) -> None:
+    """Put a newly fitted calibration of the grades' probabilities on a card."""
+    offset, slope = list(calibration.offset), list(calibration.slope)
+    _record_decode(card_path, {"grade_offset": offset, "grade_slope": slope})
+
+
+def _record_decode(card_path: Path, values: dict[str, object]) -> None:
     entry: dict[str, Any] = yaml.safe_load(card_path.read_text(encoding="utf-8"))
-    entry["decode"]["sd_scale"] = round(value, 3)
+    entry["decode"] |= values
     write_card(WeightCard.model_validate(entry), card_path)
 
 
