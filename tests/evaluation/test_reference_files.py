@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.evaluation.readings import reading, write_csv
+from vfscreen.audit.reread import REFERENCE_SCHEMA
 from vfscreen.evaluation.reference_files import (
     ReferenceStandardError,
     load_readings,
     load_series_map,
 )
 from vfscreen.schema.names import KEYPOINTS
-from vfscreen.schema.readings import READINGS
+from vfscreen.schema.readings import READINGS, REQUIRED
 
 HEIGHTS = {"anterior_height_mm": 20.5, "middle_height_mm": 21.0, "posterior_height_mm": 22.25, "hu": 140.0}
 
@@ -174,3 +175,11 @@ def test_the_shared_readings_are_read(shared_data: Path) -> None:
     assert len(rows) > 60
     assert all(r["grade_basis"] == "six_points" for r in rows)
     assert np.median([r["anterior_height_mm"] for r in rows]) > 15
+
+
+def test_the_sheets_an_audit_brings_back_are_such_tables() -> None:
+    """The two sides of the contract: what `vfscreen.audit.reread` writes is what is read here, type by type."""
+    for field in REFERENCE_SCHEMA:
+        if field.name != "not_evaluable_reason":  # the reason behind an empty grade; the grade says enough here
+            assert READINGS.by_name[field.name].type == field.type, field.name
+    assert set(REQUIRED) <= set(REFERENCE_SCHEMA.names)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vfscreen.evaluation.metric import Float, checked_truth
-from vfscreen.evaluation.resampling import Bootstrap, bootstrap_sums, cluster_codes, cluster_sums
+from vfscreen.evaluation.resampling import Bootstrap, cluster_codes, cluster_sums, drawn_totals, percentile_interval
 
 THRESHOLDS: tuple[float, ...] = tuple(round(float(t), 2) for t in np.arange(0.02, 0.81, 0.02))
 
@@ -32,7 +32,7 @@ class NetBenefit:
     all: float
 
 
-def net_benefit(tp: Float, fp: Float, n: Float, threshold: float) -> Float:
+def net_benefit(tp: Float, fp: Float, n: Float, threshold: Float) -> Float:
     """True positives minus false positives weighted by the odds of the threshold, per item."""
     return np.asarray(tp / n - fp / n * threshold / (1 - threshold))
 
@@ -49,20 +49,25 @@ def decision_curve(
     flags, (values,) = checked_truth(truth, probability)
     if not flags.size:
         return []
+    if any(not 0 < threshold < 1 for threshold in thresholds):
+        raise ValueError(f"threshold probabilities lie between 0 and 1: {tuple(thresholds)}")
+    at = np.asarray(thresholds, dtype=np.float64)
     codes, patients = cluster_codes(clusters, flags.size)
-    ones = np.ones(flags.size)
+    called = values[:, None] >= at
+    # called rightly and wrongly at each threshold, then all positives and all items: one set of draws serves them all
+    per_item = np.hstack([called & flags[:, None], called & ~flags[:, None], flags[:, None], np.ones((flags.size, 1))])
+    sums = cluster_sums(per_item, codes, patients)
+
+    def benefits(totals: Float) -> Float:
+        n = totals[:, -1:]
+        return net_benefit(totals[:, : at.size], totals[:, at.size : 2 * at.size], n, at)
+
+    total = sums.sum(axis=0, keepdims=True)
+    drawn = benefits(drawn_totals(sums, bootstrap))
+    model = benefits(total)[0]
+    everyone = net_benefit(total[:, -2], total[:, -1] - total[:, -2], total[:, -1], at)
     found = []
-    for threshold in thresholds:
-        if not 0 < threshold < 1:
-            raise ValueError(f"a threshold probability lies between 0 and 1, not at {threshold}")
-        called = values >= threshold
-        sums = cluster_sums(np.stack([called & flags, called & ~flags, flags, ones], axis=1), codes, patients)
-
-        def benefit(totals: Float, at: float = threshold) -> Float:
-            return net_benefit(totals[:, 0], totals[:, 1], totals[:, 3], at)
-
-        total = sums.sum(axis=0, keepdims=True)
-        low, high = bootstrap_sums(sums, benefit, bootstrap) or (None, None)
-        everyone = net_benefit(total[:, 2], total[:, 3] - total[:, 2], total[:, 3], threshold)
-        found.append(NetBenefit(float(threshold), float(benefit(total)[0]), low, high, float(everyone[0])))
+    for index, threshold in enumerate(thresholds):
+        low, high = percentile_interval(drawn[:, index], bootstrap.confidence) or (None, None)
+        found.append(NetBenefit(float(threshold), float(model[index]), low, high, float(everyone[index])))
     return found
