@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.screening.beads import affine_around, make_patient, oracle_models, render
+from tests.training import columns
+from vfscreen.geometry.volume import Volume
+from vfscreen.ingest.single import read_single
+from vfscreen.models.registry import load_models
 from vfscreen.settings import ScreeningSettings
-from vfscreen.training.level_evaluate import NamedColumn, name_column, summarise_levels
+from vfscreen.training.level_evaluate import NamedColumn, cropped, name_column, read_levels, summarise_levels
+from vfscreen.training.readings import Reading, load_reading
 
 
 def column(truth: str, named: str, probability: float, certain: bool) -> NamedColumn:
@@ -28,6 +36,24 @@ def test_a_known_patient_is_named_rightly() -> None:
     named = name_column("beads", "oracle", volume, truth, models, ScreeningSettings())
     assert named.truth == named.named == patient.levels[1:], "what is of unknown level is left out"
     assert named.right.all() and named.certain.all() and named.consecutive
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_crop_holds_the_levels_and_keeps_their_place(flip: bool) -> None:
+    affine, (k, j, i) = columns.grid()
+    if flip:
+        affine[:3, 3] += affine[:3, 2] * (k - 1)
+        affine[:3, 2] *= -1
+    hu = np.random.default_rng(0).integers(0, 99, (k, j, i)).astype(np.int16)
+    volume = Volume(hu, affine)
+    reading = Reading("boxes", columns.centreline().points_lps_mm, columns.vertebrae())
+    part = cropped(volume, reading, "L2", "L3")
+    inside = [v for v in reading.vertebrae if part.contains(v.keypoints_lps_mm).all()]
+    assert [v.level for v in inside] == ["L2", "L3"]
+    at = part.to_lps(np.array([3.0, 4.0, 5.0]))
+    assert part.hu[5, 4, 3] == hu[tuple(np.rint(volume.to_ijk(at)).astype(int)[::-1])]
+    with pytest.raises(ValueError, match="no reading of T1"):
+        cropped(volume, reading, "T1", "L3")
 
 
 def test_consecutive_past_missed_vertebrae_and_variants() -> None:
@@ -53,3 +79,16 @@ def test_the_summary_counts_vertebrae_columns_and_reliability() -> None:
     expected = (4 * 0.95 + 2 * 0.6) / 6 - 4 / 6
     assert numbers["mean probability less share right"].value == pytest.approx(expected)
     assert summarise_levels([]) == []
+
+
+def test_levels_of_a_volume_that_no_network_was_trained_on(shared_data: Path) -> None:
+    """Its last rib is in view: the detector counts rightly, the locator is off by one, the ribs decide."""
+    settings = ScreeningSettings()
+    reading = load_reading(shared_data / "ct" / "ircad_1_1_six_points.json")
+    volume = read_single(shared_data / "ct" / "ircad_1_1_spine.nii.gz").volume
+    models = load_models(device="cpu", screening=settings)
+    named = name_column("ircad_1_1", "read", volume, read_levels(reading), models, settings)
+    assert named.right.all() and len(named.truth) >= 5
+    assert named.certain.all()
+    blind = name_column("ircad_1_1", "read", volume, read_levels(reading), replace(models, ribs=None), settings)
+    assert not blind.certain.any()

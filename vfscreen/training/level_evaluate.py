@@ -38,6 +38,7 @@ FIELDS: dict[str, tuple[str, str]] = {
 }
 """Fields of view of synthetic examinations: first and last level whose centre is in view."""
 VARIANTS = ("none", "none", "none", "none", "T13", "L6", "no_T12_rib")
+CROP_MARGIN_MM = 4.0
 RELIABILITY_EDGES = (0.0, 0.5, 0.8, 0.9, 0.99, 1.0)
 
 
@@ -96,6 +97,29 @@ def read_levels(reading: Reading, doubtful: bool = False) -> Callable[[Float], l
     return lambda centres: counted_levels(centres, reading)
 
 
+def cropped(volume: Volume, reading: Reading, first: str, last: str) -> Volume:
+    """The slices that hold the read vertebrae `first` to `last` and a few mm more: a field without its surroundings.
+
+    Slices are those of the axis nearest to the patient's z. Raises ValueError for a level that was not read.
+    """
+    read = {v.level: v for v in reading.vertebrae}
+    if first not in read or last not in read:
+        raise ValueError(f"{reading.name} has no reading of {first} and {last}")
+    ends = volume.to_ijk(
+        np.stack(
+            [
+                read[first].keypoints_lps_mm[0::2].mean(axis=0) + [0.0, 0.0, CROP_MARGIN_MM],
+                read[last].keypoints_lps_mm[1::2].mean(axis=0) - [0.0, 0.0, CROP_MARGIN_MM],
+            ]
+        )
+    )
+    axis = int(np.abs(volume.affine_lps[2, :3]).argmax())
+    start, stop = (int(n) for n in np.clip(np.sort(np.rint(ends[:, axis])), 0, volume.shape_ijk[axis] - 1))
+    affine = volume.affine_lps.copy()
+    affine[:3, 3] += affine[:3, axis] * start
+    return Volume(np.ascontiguousarray(np.take(volume.hu, range(start, stop + 1), axis=2 - axis)), affine)
+
+
 def synthetic_column(seed: int, models: ModelSet, settings: ScreeningSettings) -> NamedColumn:
     """Synthetic patient `seed` in a random field of view, wide or narrow, 1 to 5 mm slices; variants are frequent."""
     rng = np.random.default_rng([98, seed])
@@ -145,7 +169,7 @@ def summarise_levels(columns: Sequence[NamedColumn]) -> list[Number]:
         within = (probability > low) & (probability <= high)
         if within.any():
             numbers.append(_share(f"right where probability is {low:g} to {high:g}", right[within]))
-    return numbers
+    return [number for number in numbers if number.n]
 
 
 def _share(name: str, hits: NDArray[np.bool_]) -> Number:

@@ -23,6 +23,7 @@ from vfscreen.models.ribs import load_rib_reader
 from vfscreen.settings import ScreeningSettings, load_settings
 from vfscreen.training.level_evaluate import (
     NamedColumn,
+    cropped,
     name_column,
     read_levels,
     summarise_levels,
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluate.add_argument("--phantoms", type=int, default=0, help="synthetic patients, other than those trained on")
     evaluate.add_argument("--card", type=Path, help="rib weights in place of the release's; 'none' for none")
     evaluate.add_argument("--doubtful", action="store_true", help="count levels the reader was not certain of as well")
+    evaluate.add_argument("--crop", metavar="FIRST-LAST", help="only the slices of these levels of each reading")
     evaluate.add_argument("--device", default="auto")
     evaluate.add_argument("--record", metavar="DATA", help="put the numbers on the card as measured on DATA")
     evaluate.set_defaults(run_command=_evaluate)
@@ -153,8 +155,10 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     columns = []
     for name in parsed.name:
         path, volumes = _sources(parsed, name)
-        truth = read_levels(load_reading(path), parsed.doubtful)
-        columns.append(name_column(name, "read", read_single(volumes[0]).volume, truth, models, settings))
+        reading, volume, group = load_reading(path), read_single(volumes[0]).volume, "read"
+        if parsed.crop:
+            volume, group = cropped(volume, reading, *parsed.crop.split("-", 1)), parsed.crop
+        columns.append(name_column(name, group, volume, read_levels(reading, parsed.doubtful), models, settings))
         _print_column(columns[-1])
     for seed in range(parsed.phantoms):
         columns.append(synthetic_column(seed, models, settings))
@@ -191,6 +195,8 @@ def _command(parsed: argparse.Namespace) -> str:
         parts.append(f"--phantoms {parsed.phantoms}")
     if parsed.doubtful:
         parts.append("--doubtful")
+    if parsed.crop:
+        parts.append(f"--crop {parsed.crop}")
     if parsed.card is not None and parsed.card != DEFAULT_CARD:
         parts.append("--card CARD")
     return " ".join(parts)
