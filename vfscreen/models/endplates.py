@@ -66,7 +66,7 @@ class PatchEndplateReader:
 
     @property
     def grade_calibration(self) -> GradeCalibration:
-        return GradeCalibration(tuple(self._decode.grade_offset), tuple(self._decode.grade_slope))
+        return GradeCalibration(self._decode.grade_offset, self._decode.grade_slope)
 
     def read(self, hu: NDArray[np.float32]) -> PatchReading:
         """(n, planes, rows, columns) HU -> the six points of each patch's vertebra.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,5 +123,5 @@ def _axial_axis(volume: Volume) -> int:
     return 2 - int(np.argmax(np.abs(volume.affine_lps[2, :3])))
 
 
-def _volume(hu: NDArray[np.float32], affine: Float) -> Volume:
+def _volume(hu: NDArray[np.number[Any]], affine: Float) -> Volume:
     return Volume(np.clip(np.rint(hu), AIR_HU, 3071).astype(np.int16), affine)

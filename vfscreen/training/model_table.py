@@ -18,7 +18,6 @@ from scipy.stats import binomtest
 
 from vfscreen.models.ports import ModelSet
 from vfscreen.morphometry.genant import MILD_LOSS, MODERATE_LOSS, raw_height_loss
-from vfscreen.morphometry.heights import body_heights_mm
 from vfscreen.settings import ScreeningSettings
 from vfscreen.training.chain_evaluate import Screened, knowing, screen_reading
 from vfscreen.training.degradations import DEGRADATIONS
@@ -108,7 +107,7 @@ def deep_rows(group: str, results: Sequence[VolumeResult]) -> list[TargetRow]:
     total = sum(len(r.matches) for r in results)
     if not found:
         return [_share(group, "vertebrae found", 0, total)]
-    measured = np.array([raw_height_loss(body_heights_mm(m.points_lps_mm)) for m in found])
+    measured = np.array([raw_height_loss(m.heights_mm) for m in found])
     true = np.array([raw_height_loss(m.truth.heights_mm) for m in found])
     deep = true >= MODERATE_LOSS
     error = 100 * (measured - true)
@@ -237,13 +236,11 @@ def _distances(matches: Sequence[Match]) -> Float:
 
 def _relative_height_errors(matches: Sequence[Match]) -> Float:
     """Percent, three a vertebra."""
-    return np.concatenate(
-        [np.zeros(0), *(100 * (body_heights_mm(m.points_lps_mm) / m.truth.heights_mm - 1) for m in matches)]
-    )
+    return np.concatenate([np.zeros(0), *(100 * (m.heights_mm / m.truth.heights_mm - 1) for m in matches)])
 
 
 def _loss(match: Match) -> float:
-    return float(raw_height_loss(body_heights_mm(match.points_lps_mm)))
+    return float(raw_height_loss(match.heights_mm))
 
 
 def _is_sound(heights_mm: Float) -> bool:

@@ -45,6 +45,12 @@ class Match:
     level_scores: Float | None
 
     @property
+    def heights_mm(self) -> Float:
+        """(3,): as measured. Only of a vertebra that was found."""
+        assert self.points_lps_mm is not None
+        return body_heights_mm(self.points_lps_mm)
+
+    @property
     def distances_mm(self) -> Float:
         assert self.points_lps_mm is not None
         return np.asarray(np.linalg.norm(self.points_lps_mm - self.truth.keypoints_lps_mm, axis=1))
@@ -210,7 +216,7 @@ def probabilities(results: Sequence[VolumeResult]) -> tuple[Float, Float]:
     for m in found:
         assert m.keypoint_sd_mm is not None
         sd = np.hypot(m.keypoint_sd_mm[0::2, 0], m.keypoint_sd_mm[1::2, 0])
-        measured = grade_probabilities(body_heights_mm(m.points_lps_mm), sd, None)
+        measured = grade_probabilities(m.heights_mm, sd, None)
         stated.append(join_fracture_score(measured, 0.5 if m.fracture_score is None else m.fracture_score, weight))
     true = raw_height_loss(np.array([m.truth.heights_mm for m in found]).reshape(-1, 3))
     return np.array(stated).reshape(-1, 3), np.stack([true >= border for border in BORDERS], axis=-1).astype(np.float64)
@@ -246,8 +252,7 @@ def sd_scale(results: Sequence[VolumeResult], current: float) -> float:
 
 
 def _heights(found: Sequence[Match]) -> tuple[Float, Float]:
-    predicted = np.array([body_heights_mm(m.points_lps_mm) for m in found if m.points_lps_mm is not None])
-    return predicted, np.array([m.truth.heights_mm for m in found])
+    return np.array([m.heights_mm for m in found]), np.array([m.truth.heights_mm for m in found])
 
 
 def auc(pairs: Float) -> float:
