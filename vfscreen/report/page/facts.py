@@ -85,7 +85,7 @@ def incident(answers: Answers) -> Incident:
             text.decimal(row["person_years"]),
             text.count(row["incident_vertebrae"]),
             text.count(row["incident_patients"]),
-            text.decimal(row["rate_per_1000_person_years"]),
+            _rate(row),
             _limits(row["rate_low"], row["rate_high"]),
             text.count(row["vertebra_pairs"]),
             text.count(row["pairs_level_uncertain"]),
@@ -197,9 +197,15 @@ def _new(rows: Sequence[Row]) -> Tile:
     row = next(iter(rows), None)
     if row is None or not row["intervals"]:
         return Tile(label, text.UNKNOWN, ("no patient with two paired examinations",))
-    followed = f"{text.count(row['patients'])} patients, {text.decimal(row['person_years'])} person-years"
+    followed = f"patients: {text.count(row['patients'])}, person-years: {text.decimal(row['person_years'])}"
     interval = f"95 % CI {_limits(row['rate_low'], row['rate_high'])}"
-    return Tile(label, text.decimal(row["rate_per_1000_person_years"]), (interval, followed))
+    return Tile(label, _rate(row), (interval, followed))
+
+
+def _rate(row: Row) -> str:
+    """Where every interval has an event, only a lower limit is known."""
+    rate, low = row["rate_per_1000_person_years"], row["rate_low"]
+    return f"at least {text.decimal(low)}" if rate is None and low is not None else text.decimal(rate)
 
 
 def _limits(low: float | None, high: float | None) -> str:
