@@ -112,9 +112,8 @@ def _print(document: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        "level", "p(level)", "anterior", "middle", "posterior", "loss", "grade", "type", "P(grade >= 2)", "HU"
-    )
+    table = Table("level", "p(level)", "anterior", "middle", "posterior", "loss", "grade", "type", "P(grade >= 2)")
+    table.add_column("HU", min_width=5, no_wrap=True)
     for v in document["vertebrae"]:
         level = f"{v['vertebra_level'] or '?'}{'' if v['level_certain'] else '?'}"
         p_level = "" if v["level_probability"] is None else f"{v['level_probability']:.2f}"

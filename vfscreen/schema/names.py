@@ -44,7 +44,9 @@ class DensityReason(StrEnum):
     TRUNCATED = "truncated"  # cut by the edge of the volume: nothing measured
     TOO_SMALL = "too_small"  # no room for a region clear of cortex and endplates, or too few voxels in it
     FRACTURED = "fractured"
-    SCLEROTIC = "sclerotic"  # far denser than the patient's others, or dense bone (bridging osteophytes, an island) in the region
+    SCLEROTIC = (
+        "sclerotic"  # far denser than the patient's others, or dense bone (an osteophyte, an island) in the region
+    )
     METAL = "metal"  # metal or cement in the body or beside it
     NOT_BONE = "not_bone"  # values that no spongy bone has: gas, fluid, a point that is off the body
     THICK_SLICES = "thick_slices"
