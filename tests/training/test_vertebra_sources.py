@@ -11,7 +11,7 @@ import SimpleITK
 from tests.training import columns
 from tests.training.test_readings import entry
 from vfscreen.geometry.volume import Volume
-from vfscreen.training.vertebra_sources import label_maps, phantoms, readings
+from vfscreen.training.vertebra_sources import label_maps, phantoms, readings, verse_folder
 
 NONE: frozenset[str] = frozenset()
 
@@ -58,3 +58,25 @@ def test_phantoms_are_drawn_by_seed() -> None:
     assert len(spine.vertebrae) == len(spine.fractured) >= 20
     for vertebra in spine.vertebrae:
         assert spine.volume.contains(vertebra.keypoints_lps_mm).all()
+
+
+def test_a_verse_folder_gives_cts_with_the_points_of_their_masks(tmp_path: Path) -> None:
+    raw, derived = tmp_path / "rawdata" / "s", tmp_path / "derivatives" / "s"
+    for folder in (raw, derived):
+        folder.mkdir(parents=True)
+    write_nifti(columns.label_map(), derived / "s_seg-vert_msk.nii.gz")
+    write_nifti(columns.label_map(), derived / "alone_seg-vert_msk.nii.gz")
+    (tmp_path / "genant_grades.csv").write_text("subject,verse_label,genant_grade\ns,21,3\n")
+    write_nifti(columns.ct(), raw / "s_ct.nii.gz")
+    (spine,) = verse_folder(tmp_path, None, NONE)
+    assert spine.name == "s"
+    assert int(spine.volume.hu.max()) == 500, "the CT, not its mask"
+    assert [v.published_genant_grade for v in spine.vertebrae] == [None, 3, None, None]
+    for found, truth in zip(spine.vertebrae, columns.vertebrae(), strict=True):
+        np.testing.assert_allclose(found.keypoints_lps_mm, truth.keypoints_lps_mm, atol=1.5)
+
+    moved = columns.ct().affine_lps.copy()
+    moved[:3, 3] += 400.0
+    write_nifti(Volume(columns.ct().hu, moved), raw / "s_ct.nii.gz")
+    with pytest.raises(ValueError, match="frame"):
+        list(verse_folder(tmp_path, None, NONE))

@@ -42,7 +42,7 @@ from vfscreen.training.vertebra_export import (
     record_sd_scale,
 )
 from vfscreen.training.vertebra_simulate import simulated_result
-from vfscreen.training.vertebra_sources import ReadSpine, label_maps, phantoms, readings
+from vfscreen.training.vertebra_sources import ReadSpine, label_maps, phantoms, readings, verse_folder
 from vfscreen.training.vertebra_train import TrainSettings, train
 
 RELIABILITY_BINS = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -112,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_sources(parser: argparse.ArgumentParser, readings_flag: str) -> None:
     parser.add_argument(readings_flag, dest="readings", type=Path, help="folder of NAME_six_points.json readings")
     parser.add_argument("--volume", action="append", default=[], metavar="NAME=PATH", help="volume of a reading")
+    parser.add_argument("--verse", type=Path, help="VerSe folder: CTs with the six points of their masks")
     parser.add_argument("--label-maps", type=Path, help="folder of VerSe label maps, rendered as CT")
     parser.add_argument("--renders", type=int, default=3, help="renderings a label map")
     parser.add_argument("--phantoms", type=int, default=0, help="number of synthetic patients")
@@ -126,6 +127,8 @@ def _spines(parsed: argparse.Namespace) -> Iterator[ReadSpine]:
     exclude = frozenset(parsed.exclude)
     if parsed.readings is not None:
         yield from readings(parsed.readings, volumes, only, exclude)
+    if parsed.verse is not None:
+        yield from verse_folder(parsed.verse, only, exclude)
     if parsed.label_maps is not None:
         yield from label_maps(parsed.label_maps, parsed.renders, only, exclude)
     yield from phantoms(parsed.first_seed, parsed.phantoms)
@@ -222,6 +225,8 @@ def _command(parsed: argparse.Namespace) -> str:
     if parsed.readings is not None:
         words.append("--data DATA")
     words += [f"--volume {pair.split('=', 1)[0]}=PATH" for pair in parsed.volume]
+    if parsed.verse is not None:
+        words.append("--verse VERSE")
     if parsed.label_maps is not None:
         words.append(f"--label-maps VERSE --renders {parsed.renders}")
     if parsed.phantoms:

@@ -82,6 +82,32 @@ def label_maps(data: Path, renders: int, only: frozenset[str] | None, exclude: f
 
     Grades come from `genant_grades.csv` (subject, verse_label, genant_grade) where it exists.
     """
+    for subject, labels, bare in _masks(data, only, exclude):
+        for k in range(renders):
+            volume = render_labels(labels, np.random.default_rng(k))
+            yield replace(bare, name=f"rendered-{subject}-{k}", volume=volume)
+
+
+def verse_folder(data: Path, only: frozenset[str] | None, exclude: frozenset[str]) -> Iterator[ReadSpine]:
+    """Every VerSe subject below `data`: `SUBJECT_ct.nii.gz` with the six points that code reads off its mask.
+
+    The two files may lie in different folders, as `rawdata` and `derivatives` do. Grades as in `label_maps`; a mask
+    without its CT is left out. Raises ValueError where mask and CT are not in one frame of reference.
+    """
+    images = {path.name.removesuffix("_ct.nii.gz"): path for path in sorted(data.rglob("*_ct.nii.gz"))}
+    for subject, labels, bare in _masks(data, only, exclude):
+        if subject not in images:
+            continue
+        volume = read_nifti(images[subject])
+        inside = [bool(volume.contains(v.keypoints_lps_mm, -labels.spacing_mm[2]).all()) for v in bare.vertebrae]
+        if not all(inside):
+            raise ValueError(f"{subject}: points of the mask lie outside its CT; are the two in the same frame?")
+        yield replace(bare, name=subject, volume=volume)
+
+
+def _masks(data: Path, only: frozenset[str] | None, exclude: frozenset[str]) -> Iterator[tuple[str, Volume, ReadSpine]]:
+    """Subject, label map and what is read off it; the volume is the map itself. Maps with fewer than two bodies teach
+    nothing."""
     for path in sorted(data.rglob("*_seg-vert_msk.nii.gz")):
         subject = path.name.removesuffix("_seg-vert_msk.nii.gz")
         if subject in exclude or (only is not None and subject not in only):
@@ -90,21 +116,25 @@ def label_maps(data: Path, renders: int, only: frozenset[str] | None, exclude: f
         try:
             centreline, vertebrae = read_label_map(labels)
         except ValueError:
-            continue  # nothing to learn from: no two bodies in view
-        grades = _grades(path.parent / "genant_grades.csv", subject)
+            continue
+        table = next((d / "genant_grades.csv" for d in (path.parent, data) if (d / "genant_grades.csv").exists()), None)
+        grades = {} if table is None else _grades(table, subject)
         vertebrae = [replace(v, published_genant_grade=grades.get(v.level or "")) for v in vertebrae]
         fractured = tuple(-1 if v.level not in grades else int(grades[v.level] > 0) for v in vertebrae)
         present = [VERSE_LEVELS[int(n)] for n in np.unique(labels.hu) if int(n) in VERSE_LEVELS]
-        for k in range(renders):
-            yield ReadSpine(
-                f"rendered-{subject}-{k}",
-                render_labels(labels, np.random.default_rng(k)),
+        yield (
+            subject,
+            labels,
+            ReadSpine(
+                subject,
+                labels,
                 centreline,
                 tuple(vertebrae),
                 fractured,
                 vertebrae[0].level == present[0],
                 vertebrae[-1].level == present[-1],
-            )
+            ),
+        )
 
 
 def phantoms(first_seed: int, count: int) -> Iterator[ReadSpine]:
@@ -116,8 +146,6 @@ def phantoms(first_seed: int, count: int) -> Iterator[ReadSpine]:
 
 
 def _grades(path: Path, subject: str) -> dict[str, int]:
-    if not path.exists():
-        return {}
     with path.open(newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["subject"] == subject]
     return {VERSE_LEVELS[int(row["verse_label"])]: int(row["genant_grade"]) for row in rows}
