@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,13 @@ def test_the_help_shows_examples() -> None:
     result = invoke("--help")
     assert result.exit_code == 0
     assert "Examples" in result.stdout
+
+
+def test_no_name_that_deployments_take_from_the_environment_is_a_section_of_the_settings() -> None:
+    """VFSCREEN_<SECTION> is read as settings: a deployment's own variable of that name would break every command."""
+    from vfscreen.settings import Settings
+
+    text = (Path(__file__).parents[2] / "prefect.yaml").read_text()
+    taken = set(re.findall(r"\$(VFSCREEN_\w+)", text))
+    assert {"VFSCREEN_REFERENCE", "VFSCREEN_EVALUATIONS"} <= taken
+    assert not taken & {f"VFSCREEN_{section.upper()}" for section in Settings.model_fields}
