@@ -13,7 +13,7 @@ from vfscreen.models.registry import WEIGHTS_DIR
 PAGES = Path(__file__).parents[2] / "docs" / "models"
 
 
-@pytest.mark.parametrize(("card", "page"), [("vertebra-v1", "vertebra.md")])
+@pytest.mark.parametrize(("card", "page"), [("vertebra-v1", "vertebra.md"), ("ribs-v1", "ribs-v1.md")])
 def test_page_is_current(card: str, page: str) -> None:
     expected = card_page(read_card(WEIGHTS_DIR / f"{card}.yaml"))
     remedy = f"python -m vfscreen.models.card_page vfscreen/models/weights/{card}.yaml > docs/models/{page}"

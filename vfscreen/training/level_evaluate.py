@@ -105,14 +105,10 @@ def cropped(volume: Volume, reading: Reading, first: str, last: str) -> Volume:
     read = {v.level: v for v in reading.vertebrae}
     if first not in read or last not in read:
         raise ValueError(f"{reading.name} has no reading of {first} and {last}")
-    ends = volume.to_ijk(
-        np.stack(
-            [
-                read[first].keypoints_lps_mm[0::2].mean(axis=0) + [0.0, 0.0, CROP_MARGIN_MM],
-                read[last].keypoints_lps_mm[1::2].mean(axis=0) - [0.0, 0.0, CROP_MARGIN_MM],
-            ]
-        )
-    )
+    margin = np.array([0.0, 0.0, CROP_MARGIN_MM])
+    top = read[first].keypoints_lps_mm[0::2].mean(axis=0) + margin
+    bottom = read[last].keypoints_lps_mm[1::2].mean(axis=0) - margin
+    ends = volume.to_ijk(np.stack([top, bottom]))
     axis = int(np.abs(volume.affine_lps[2, :3]).argmax())
     start, stop = (int(n) for n in np.clip(np.sort(np.rint(ends[:, axis])), 0, volume.shape_ijk[axis] - 1))
     affine = volume.affine_lps.copy()
