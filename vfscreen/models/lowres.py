@@ -95,7 +95,7 @@ def _reduce(volume: Volume) -> tuple[torch.Tensor, Float]:
             total = torch.zeros(array.shape[1:])
             for layer, weight in zip(used, share[used] / share[used].sum(), strict=True):
                 # torch takes no reversed or read-only memory: copied where it is
-                total.add_(torch.from_numpy(np.require(array[layer], None, "CW")), alpha=float(weight))
+                total.add_(torch.from_numpy(np.require(array[layer], None, ["C", "W"])), alpha=float(weight))
             for band, reach, averaging in rows:
                 out[cell, band] = (averaging @ total[reach]) @ columns
     cells = np.array([len(w) for w in weights])
