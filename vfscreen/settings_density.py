@@ -137,8 +137,8 @@ class ContrastSettings(Section):
             PhaseTissue(phase="delayed", aorta_hu=(98.0, 14.0), kidney_hu=(140.0, 30.0)),
         ),
         min_length=2,
-        description="Typical enhancement of routine protocols (Bae, Radiology 2010;256:32), wide enough for 100-140 "
-        "kV. Where kidneys lie unenhanced muscle and liver are the brightest.",
+        description="Our values for routine protocols (enhancement as reviewed by Bae, Radiology 2010;256:32; "
+        "not copied from a table), wide enough for 100-140 kV. Where kidneys lie unenhanced muscle and liver are the brightest.",
     )
     probability_min: float = Field(
         0.8, gt=0, lt=1, description="Below this the phase is reported but corrects nothing: contrast_unknown."
@@ -174,8 +174,9 @@ class CalibrationSettings(Section):
             TissueReference(tissue="muscle", density_mg_cm3=(30.0, 10.0)),
             TissueReference(tissue="blood", density_mg_cm3=(25.0, 10.0)),
         ),
-        description="Air, fat, muscle: Eggermont et al. (PLoS One 2019;14:e0220564), at 120 kV; blood and the "
-        "deviations are our estimates. Check against a phantom before mg/cm3 are used.",
+        description="Working values for 120 kV in the manner of Eggermont et al. (PLoS One 2019;14:e0220564), not "
+        "yet checked against that paper's table; blood and the deviations are our estimates. Check against a phantom "
+        "before mg/cm3 are used.",
     )
     muscle_enhancement_hu: tuple[float, PositiveFloat] = Field(
         (10.0, 6.0), description="What muscle gains with contrast (mean, sd), to be taken off: our estimate."
