@@ -138,7 +138,8 @@ class ContrastSettings(Section):
         ),
         min_length=2,
         description="Our values for routine protocols (enhancement as reviewed by Bae, Radiology 2010;256:32; "
-        "not copied from a table), wide enough for 100-140 kV. Where kidneys lie unenhanced muscle and liver are the brightest.",
+        "not copied from a table), wide enough for 100-140 kV. Where kidneys lie unenhanced muscle and liver are "
+        "the brightest.",
     )
     probability_min: float = Field(
         0.8, gt=0, lt=1, description="Below this the phase is reported but corrects nothing: contrast_unknown."
