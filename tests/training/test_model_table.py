@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,12 +97,16 @@ def test_deep_rows_count_points_of_loss() -> None:
 
 
 def test_a_published_fracture_that_was_missed_is_not_found() -> None:
-    matches = (
-        match_of(0.4, 0.4, 3),
-        match_of(0.3, 0.3, 2, missed=True),
-        match_of(0.02, 0.3, 0),
-        match_of(0.02, 0.0, 0),
+    whole = screened()
+    first, second, third, *_ = whole.pairs
+    assert first[1] is not None and third[1] is not None
+    pairs = (
+        (replace(first[0], published_genant_grade=3), replace(first[1], genant_grade=2, genant_grade_raw=1)),
+        (replace(second[0], published_genant_grade=2), None),
+        (replace(third[0], published_genant_grade=0), replace(third[1], genant_grade=2)),
+        (replace(third[0], published_genant_grade=0), replace(third[1], genant_grade=0)),
     )
-    rows = by_name(model_table.published_rows("g", [VolumeResult("v", matches, ())]))
+    rows = by_name(model_table.published_rows("g", [replace(whole, pairs=pairs)]))
     assert (rows["published grade >= 2 found"].value, rows["published grade >= 2 found"].n) == (0.5, 2)
+    assert rows["published grade >= 2 found by the raw index"].value == 0.0
     assert rows["published grade 0 called >= 2"].value == 0.5

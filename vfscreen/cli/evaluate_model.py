@@ -77,7 +77,7 @@ def evaluate_model(
         rendered = model_table.screen_rendered(
             read_label_maps(label_maps, renders, maps, frozenset()), models, settings
         )
-        rows += model_table.deep_rows("rendered label maps (synthetic)", rendered)
+        rows += model_table.deep_rows("rendered label maps (synthetic)", [s.as_volume_result() for s in rendered])
         rows += model_table.published_rows("rendered label maps (synthetic)", rendered)
     if degrade:
         rows += model_table.degradation_rows(spines, models, settings)

@@ -18,6 +18,7 @@ from scipy.stats import binomtest
 
 from vfscreen.models.ports import ModelSet
 from vfscreen.morphometry.genant import MILD_LOSS, MODERATE_LOSS, raw_height_loss
+from vfscreen.screening.result import Vertebra
 from vfscreen.settings import ScreeningSettings
 from vfscreen.training.chain_evaluate import Screened, knowing, screen_reading
 from vfscreen.training.degradations import DEGRADATIONS
@@ -158,22 +159,29 @@ def deep_rows(group: str, results: Sequence[VolumeResult]) -> list[TargetRow]:
     ]
 
 
-def published_rows(group: str, results: Sequence[VolumeResult]) -> list[TargetRow]:
-    """Published grades >= 2 (VerSe) against what is measured on renderings of the masks."""
-    matches = [m for r in results for m in r.matches if m.truth.published_genant_grade is not None]
-    grades = np.array([m.truth.published_genant_grade for m in matches], dtype=np.int64)
-    called = np.array([m.points_lps_mm is not None and _loss(m) >= MODERATE_LOSS for m in matches], dtype=bool)
-    fractured, sound = grades >= 2, grades == 0
+def published_rows(group: str, screened: Sequence[Screened]) -> list[TargetRow]:
+    """Published grades >= 2 (VerSe) against the headline grade and the raw one of renderings of the masks."""
+    graded = [
+        (t.published_genant_grade, f) for s in screened for t, f in s.pairs if t.published_genant_grade is not None
+    ]
+    fractured = [f for grade, f in graded if grade is not None and grade >= 2]
+    sound = [f for grade, f in graded if grade == 0]
+
+    def called(found: Sequence[Vertebra | None], raw: bool) -> int:
+        grades = [None if f is None else (f.genant_grade_raw if raw else f.genant_grade) for f in found]
+        return sum(grade is not None and grade >= 2 for grade in grades)
+
     return [
         _share(
             group,
             "published grade >= 2 found",
-            int(called[fractured].sum()),
-            int(fractured.sum()),
+            called(fractured, False),
+            len(fractured),
             "all",
             lambda v: v == 1.0,
         ),
-        _share(group, "published grade 0 called >= 2", int(called[sound].sum()), int(sound.sum())),
+        _share(group, "published grade >= 2 found by the raw index", called(fractured, True), len(fractured)),
+        _share(group, "published grade 0 called >= 2", called(sound, False), len(sound)),
     ]
 
 
@@ -207,12 +215,10 @@ def screen_all(spines: Iterable[ReadSpine], models: ModelSet, settings: Screenin
     return [screen_reading(s.name, s.volume, s.vertebrae, models, settings) for s in spines]
 
 
-def screen_rendered(spines: Iterable[ReadSpine], models: ModelSet, settings: ScreeningSettings) -> list[VolumeResult]:
+def screen_rendered(spines: Iterable[ReadSpine], models: ModelSet, settings: ScreeningSettings) -> list[Screened]:
     """The chain on rendered masks, their course known: a locator has seen no body without its surroundings."""
     return [
-        screen_reading(
-            s.name, s.volume, s.vertebrae, knowing(models, s.centreline.points_lps_mm), settings
-        ).as_volume_result()
+        screen_reading(s.name, s.volume, s.vertebrae, knowing(models, s.centreline.points_lps_mm), settings)
         for s in spines
     ]
 
@@ -237,10 +243,6 @@ def _distances(matches: Sequence[Match]) -> Float:
 def _relative_height_errors(matches: Sequence[Match]) -> Float:
     """Percent, three a vertebra."""
     return np.concatenate([np.zeros(0), *(100 * (m.heights_mm / m.truth.heights_mm - 1) for m in matches)])
-
-
-def _loss(match: Match) -> float:
-    return float(raw_height_loss(match.heights_mm))
 
 
 def _is_sound(heights_mm: Float) -> bool:
