@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
-METHOD_VERSION = 4
+METHOD_VERSION = 5
 """Of everything between the pixels and the numbers that is code, not weights: raised by whoever changes a result (the
 coarse grid, straightening, decoding, labelling, morphometry, density), so that old and new rows are told apart."""
 

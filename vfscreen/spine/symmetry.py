@@ -4,9 +4,10 @@ Belongs here: the shift of each vertebra's own mirror plane, and agreement along
 finding the centreline (spine.centreline), reading the slab (models).
 
 A locator's centreline passes through bodies, but a few mm beside the mid-sagittal plane, on which the six points are
-read. Body, canal, arch and spinous process are nearly symmetric about it, so an axial patch resembles its own mirror
-image best when mirrored there. A rotated vertebra (scoliosis) needs the roll: without it the spinous process, far
-behind, drags the plane away from the body.
+read. The back of the body, canal, arch and spinous process are nearly symmetric about it, so an axial patch resembles
+its own mirror image best when mirrored there. The front of the body is left out: osteophytes and bridges grow on one
+side of it. A rotated vertebra (scoliosis) needs the roll: without it the spinous process, far behind, drags the plane
+away from the body.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ STIFFNESS = 10.0
 
 _HU = (0.0, 300.0)
 _S_MM = np.arange(-6.0, 6.1, 3.0)
-_P_MM = np.arange(-16.0, 45.0, 2.0)
+_P_MM = np.arange(0.0, 45.0, 2.0)
 _HALF_WIDTH_MM = 30
 _L_MM = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + 1, dtype=np.float64)
 
@@ -54,8 +55,8 @@ def mirror_planes(volume: Volume, centreline: Centreline, centres_s_p_mm: Float)
 
 
 def axial_patches(volume: Volume, centreline: Centreline, centres_s_p_mm: Float) -> Float:
-    """Patches across the column, averaged along it: (n, 31, 61) clipped HU over p (16 mm before the centre to 44 mm
-    behind, steps of 2 mm) and l (30 mm to either side of the centreline, steps of 1 mm).
+    """Patches across the column, averaged along it: (n, 23, 61) clipped HU over p (from the body's centre to
+    44 mm behind, steps of 2 mm) and l (30 mm to either side of the centreline, steps of 1 mm).
     NaN where the volume does not reach.
     """
     s = np.asarray(centres_s_p_mm, dtype=np.float64)[:, 0, None] + _S_MM
@@ -74,7 +75,7 @@ def axial_patches(volume: Volume, centreline: Centreline, centres_s_p_mm: Float)
 
 
 def patch_planes(patches: Float) -> tuple[Float, Float]:
-    """(n, 31, 61) patches -> (n,) shift at the body centre in mm to the left, and (n,) clarity 0..1."""
+    """(n, 23, 61) patches -> (n,) shift at the body centre in mm to the left, and (n,) clarity 0..1."""
     tried = [patch_shift(_rolled(patches, roll)) for roll in ROLLS_DEG]
     shift, clarity, peak = (np.stack(values, axis=1) for values in zip(*tried, strict=True))
     best, rows = np.clip(peak.argmax(axis=1), 1, len(ROLLS_DEG) - 2), np.arange(len(patches))
@@ -86,7 +87,7 @@ def patch_planes(patches: Float) -> tuple[Float, Float]:
 
 
 def _rolled(patches: Float, roll_deg: float) -> Float:
-    """Patches (n, 31, 61) sampled on axes turned about the body centre."""
+    """Patches (n, 23, 61) sampled on axes turned about the body centre."""
     if roll_deg == 0:
         return patches
     sine, cosine = np.sin(np.radians(roll_deg)), np.cos(np.radians(roll_deg))
