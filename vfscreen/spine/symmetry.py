@@ -36,7 +36,7 @@ STIFFNESS = 10.0
 
 _HU = (0.0, 300.0)
 _S_MM = np.arange(-6.0, 6.1, 3.0)
-_P_MM = np.arange(0.0, 45.0, 2.0)
+_P_MM = np.arange(-2.0, 45.0, 2.0)
 _HALF_WIDTH_MM = 30
 _L_MM = np.arange(-_HALF_WIDTH_MM, _HALF_WIDTH_MM + 1, dtype=np.float64)
 
@@ -55,7 +55,7 @@ def mirror_planes(volume: Volume, centreline: Centreline, centres_s_p_mm: Float)
 
 
 def axial_patches(volume: Volume, centreline: Centreline, centres_s_p_mm: Float) -> Float:
-    """Patches across the column, averaged along it: (n, 23, 61) clipped HU over p (from the body's centre to
+    """Patches across the column, averaged along it: (n, 24, 61) clipped HU over p (from 2 mm before the centre to
     44 mm behind, steps of 2 mm) and l (30 mm to either side of the centreline, steps of 1 mm).
     NaN where the volume does not reach.
     """
@@ -75,7 +75,7 @@ def axial_patches(volume: Volume, centreline: Centreline, centres_s_p_mm: Float)
 
 
 def patch_planes(patches: Float) -> tuple[Float, Float]:
-    """(n, 23, 61) patches -> (n,) shift at the body centre in mm to the left, and (n,) clarity 0..1."""
+    """(n, 24, 61) patches -> (n,) shift at the body centre in mm to the left, and (n,) clarity 0..1."""
     tried = [patch_shift(_rolled(patches, roll)) for roll in ROLLS_DEG]
     shift, clarity, peak = (np.stack(values, axis=1) for values in zip(*tried, strict=True))
     best, rows = np.clip(peak.argmax(axis=1), 1, len(ROLLS_DEG) - 2), np.arange(len(patches))
@@ -87,7 +87,7 @@ def patch_planes(patches: Float) -> tuple[Float, Float]:
 
 
 def _rolled(patches: Float, roll_deg: float) -> Float:
-    """Patches (n, 23, 61) sampled on axes turned about the body centre."""
+    """Patches (n, 24, 61) sampled on axes turned about the body centre."""
     if roll_deg == 0:
         return patches
     sine, cosine = np.sin(np.radians(roll_deg)), np.cos(np.radians(roll_deg))
