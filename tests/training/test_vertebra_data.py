@@ -43,7 +43,7 @@ def bright_spot_near(sample: Sample, point: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("fracture_share", [0.0, 1.0])
 def test_points_follow_the_tissue(case: SlabCase, fracture_share: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vfscreen.training.vertebra_data.degrade", lambda hu, rng, hard: hu)
+    monkeypatch.setattr("vfscreen.training.vertebra_data.degrade", lambda hu, *_: hu)
     settings = SampleSettings(fracture_share=fracture_share, shape_share=0.0, crop_share=0.0, hard=1.0)
     markers = marked(case)
     checked, errors = 0, []
