@@ -21,6 +21,7 @@ from vfscreen.spine.patches import PatchSpec
 from vfscreen.training.endplate_train import EndplateTrainSettings, train_endplates
 from vfscreen.training.fracture_shapes import ShapeSettings
 from vfscreen.training.patch_data import make_pool_part
+from vfscreen.training.run_arguments import add_run_arguments
 from vfscreen.training.slab_cases import load_case
 from vfscreen.training.vertebra_export import export_endplates
 
@@ -46,13 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     training = commands.add_parser("train", help="train on WORK/pool; the same command resumes")
     training.add_argument("--work", type=Path, required=True)
-    training.add_argument("--run", type=Path, required=True, help="folder of checkpoint.pt and log.csv")
-    training.add_argument("--steps", type=int, default=8000)
-    training.add_argument("--batch", type=int, default=24)
-    training.add_argument("--seed", type=int, default=0)
-    training.add_argument("--threads", type=int, default=1)
-    training.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    training.add_argument("--exclude", nargs="*", default=[], help="beginnings of names of cases to hold out")
+    add_run_arguments(training, steps=8000, batch=24)
     training.set_defaults(run_command=_train)
 
     exporting = commands.add_parser("export", help="a checkpoint as weights beside an existing card")

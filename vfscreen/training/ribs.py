@@ -33,6 +33,7 @@ from vfscreen.training.readings import load_reading
 from vfscreen.training.rib_cases import phantom_case, reading_cases, save_case
 from vfscreen.training.rib_export import export_ribs
 from vfscreen.training.rib_train import RibTrainSettings, train_ribs
+from vfscreen.training.run_arguments import add_run_arguments
 from vfscreen.training.vertebra_evaluate import Number
 from vfscreen.training.vertebra_export import record_metrics
 
@@ -58,13 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     train = commands.add_parser("train", help="train on CASES; the same command resumes")
     train.add_argument("--cases", type=Path, required=True)
-    train.add_argument("--run", type=Path, required=True, help="folder of checkpoint.pt and log.csv")
-    train.add_argument("--steps", type=int, default=700)
-    train.add_argument("--batch", type=int, default=32)
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--threads", type=int, default=1)
-    train.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    train.add_argument("--exclude", nargs="*", default=[], help="beginnings of names of cases to hold out")
+    add_run_arguments(train, steps=700, batch=32)
     train.set_defaults(run_command=_train)
 
     export = commands.add_parser("export", help="a checkpoint as weights beside a card")
