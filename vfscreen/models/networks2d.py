@@ -29,18 +29,14 @@ OFFSET_SCALE = 16.0
 """Pixels a unit of the offset outputs."""
 
 
-class VertebraNet(nn.Module):
-    """(N, planes, H, W) windowed image -> dict of tensors at H/2 x W/2 (points: H x W).
-
-    centre: (N, 1) logits of a vertebral body's centre. offsets: (N, 12) from the cell's position to the six key
-    points, (row, column) pairs in units of `OFFSET_SCALE` pixels. log_scales: (N, 12) log of their Laplace scales in
-    pixels. levels: (N, len(LEVELS)) logits. fracture: (N, 1) logit. points: (N, 6) logits, to be read in a window.
+class _Pyramid(nn.Module):
+    """The U-Net both networks share: an image of parallel planes -> features at strides 2, 4, 8 ...
 
     planes: 1, or an odd number of parallel planes placed symmetrically about the middle one. Left and right cannot be
-    told apart by construction: a mirrored patient gives the same vertebrae.
+    told apart by construction: a mirrored patient gives the same features. ValueError for an even number.
     """
 
-    def __init__(self, planes: int = 5, widths: tuple[int, ...] = (24, 32, 48, 80, 112)) -> None:
+    def __init__(self, planes: int, widths: tuple[int, ...]) -> None:
         super().__init__()
         if planes % 2 != 1:
             raise ValueError(f"planes must be an odd number, not {planes}")
@@ -55,6 +51,31 @@ class VertebraNet(nn.Module):
         )
         self.lateral = nn.ModuleList(_conv(b, a, 1) for a, b in itertools.pairwise(widths))
         self.up = nn.ModuleList(nn.Sequential(_conv(2 * a, a, 3), _Residual(a)) for a in widths[:-1])
+
+    def pyramid(self, image: Tensor) -> list[Tensor]:
+        """(N, planes, H, W) -> features, the finest (widths[0] channels at H/2 x W/2) first."""
+        skips = [self.stem(_symmetric(image, self.planes))]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        pyramid = [skips[-1]]
+        for level in reversed(range(len(self.up))):
+            coarse = _double(self.lateral[level](pyramid[0]))
+            pyramid.insert(0, self.up[level](torch.cat([skips[level], coarse], dim=1)))
+        return pyramid
+
+
+class VertebraNet(_Pyramid):
+    """(N, planes, H, W) windowed image -> dict of tensors at H/2 x W/2 (points: H x W).
+
+    centre: (N, 1) logits of a vertebral body's centre. offsets: (N, 12) from the cell's position to the six key
+    points, (row, column) pairs in units of `OFFSET_SCALE` pixels. log_scales: (N, 12) log of their Laplace scales in
+    pixels. levels: (N, len(LEVELS)) logits. fracture: (N, 1) logit. points: (N, 6) logits, to be read in a window.
+
+    planes as in `_Pyramid`: a mirrored patient gives the same vertebrae.
+    """
+
+    def __init__(self, planes: int = 5, widths: tuple[int, ...] = (24, 32, 48, 80, 112)) -> None:
+        super().__init__(planes, widths)
         fine, wide = widths[0], widths[1]
         points = len(KEYPOINTS)
         self.point_head = nn.Sequential(_conv(fine, 32, 3), nn.Conv2d(32, points * STRIDE**2, 3, padding=1))
@@ -66,14 +87,7 @@ class VertebraNet(nn.Module):
         nn.init.constant_(bias, -4.0)  # centres are rare: start from their absence
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        x = self.stem(_symmetric(image, self.planes))
-        skips = [x]
-        for down in self.down:
-            skips.append(down(skips[-1]))
-        pyramid = [skips[-1]]
-        for level in reversed(range(len(self.up))):
-            coarse = _double(self.lateral[level](pyramid[0]))
-            pyramid.insert(0, self.up[level](torch.cat([skips[level], coarse], dim=1)))
+        pyramid = self.pyramid(image)
         fine, wide = pyramid[0], pyramid[1]
         shape = self.shape_head(torch.cat([fine, _double(wide)], dim=1))
         classes = _double(self.class_head(torch.cat([wide, _double(pyramid[2])], dim=1)))
@@ -88,7 +102,7 @@ class VertebraNet(nn.Module):
         }
 
 
-class EndplateNet(nn.Module):
+class EndplateNet(_Pyramid):
     """(N, planes, H, W) windowed patch about one vertebra -> dict of tensors at H x W.
 
     corners: (N, 4) logits of the four corners, each a distribution over the patch: anterior superior, anterior
@@ -96,33 +110,15 @@ class EndplateNet(nn.Module):
     row, a distribution over the rows of each column. Nothing regresses a position, so nothing pulls a collapsed
     body towards the shape of a normal one.
 
-    planes as in `VertebraNet`. H and W must be multiples of 16.
+    planes as in `_Pyramid`. H and W must be multiples of 16.
     """
 
     def __init__(self, planes: int = 5, widths: tuple[int, ...] = (16, 32, 56, 88)) -> None:
-        super().__init__()
-        if planes % 2 != 1:
-            raise ValueError(f"planes must be an odd number, not {planes}")
-        self.planes = planes
-        self.widths = widths
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(STRIDE), _conv(planes * STRIDE**2, widths[0], 3), _Residual(widths[0])
-        )
-        self.down = nn.ModuleList(
-            nn.Sequential(_conv(a, b, 3, stride=2), _Residual(b), _Residual(b)) for a, b in itertools.pairwise(widths)
-        )
-        self.lateral = nn.ModuleList(_conv(b, a, 1) for a, b in itertools.pairwise(widths))
-        self.up = nn.ModuleList(nn.Sequential(_conv(2 * a, a, 3), _Residual(a)) for a in widths[:-1])
+        super().__init__(planes, widths)
         self.head = nn.Sequential(_conv(widths[0], 32, 3), nn.Conv2d(32, 6 * STRIDE**2, 3, padding=1))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        skips = [self.stem(_symmetric(image, self.planes))]
-        for down in self.down:
-            skips.append(down(skips[-1]))
-        x = skips[-1]
-        for level in reversed(range(len(self.up))):
-            x = self.up[level](torch.cat([skips[level], _double(self.lateral[level](x))], dim=1))
-        maps = functional.pixel_shuffle(self.head(x), STRIDE)
+        maps = functional.pixel_shuffle(self.head(self.pyramid(image)[0]), STRIDE)
         return {"corners": maps[:, :4], "plates": maps[:, 4:]}
 
 
