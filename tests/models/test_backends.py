@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -57,6 +59,40 @@ def test_conversion_sends_nothing_and_leaves_the_environment_alone(
     OpenVinoBackend(network, example)
     assert telemetry.Telemetry().consent is False
     assert "CI" not in os.environ
+
+
+SIGNAL_AFTER_FREED_BACKENDS = """
+import signal, threading
+import numpy as np, torch
+from vfscreen.models.backends import OpenVinoBackend
+
+class Double(torch.nn.Module):
+    def forward(self, image):
+        return {"twice": 2 * image}
+
+def backend():
+    return OpenVinoBackend(Double(), np.ones((1, 1, 4, 4), np.float32), threads=1)
+
+got = []
+signal.signal(signal.SIGINT, lambda *_: got.append("handled"))
+first, second = backend(), backend()
+del first
+del second
+third = [backend()]
+freeing = threading.Thread(target=third.clear)
+freeing.start()
+freeing.join()
+signal.raise_signal(signal.SIGINT)
+print(*got)
+"""
+
+
+def test_a_signal_is_handled_after_backends_were_freed_in_any_order_and_thread() -> None:
+    """Each with a core of its own, OpenVINO left an unmapped signal stack behind and the signal ended the process."""
+    pytest.importorskip("openvino")
+    command = [sys.executable, "-c", SIGNAL_AFTER_FREED_BACKENDS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["handled"]), done.stderr
 
 
 def test_auto_gives_a_working_back_end(network: VertebraNet, example: np.ndarray) -> None:

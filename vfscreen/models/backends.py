@@ -9,12 +9,14 @@ call; the adaptor pads them to what its network can take.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -76,7 +78,9 @@ class OpenVinoBackend:
         config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
             config["INFERENCE_NUM_THREADS"] = threads
-        self._request = openvino.Core().compile_model(model, "CPU", config).create_infer_request()
+        with _core_lock:
+            core = _core()
+        self._request = core.compile_model(model, "CPU", config).create_infer_request()
 
     @property
     def name(self) -> str:
@@ -86,6 +90,23 @@ class OpenVinoBackend:
         results = self._request.infer([np.ascontiguousarray(image)])
         # the request's buffers are overwritten by the next call
         return {name: np.array(results[i], dtype=np.float32) for i, name in enumerate(self._names)}
+
+
+_core_lock = threading.Lock()
+
+
+@functools.cache
+def _core() -> Any:
+    """The process's only OpenVINO core, kept until the interpreter ends; call with `_core_lock` held.
+
+    A core's CPU plugin puts a signal stack of its own on the thread that loads it (processors with AMX need a large
+    one) and unmaps it when core and models are freed. It puts the former stack back only when freed by the same thread,
+    and of several cores only when the last made goes first. Otherwise the thread keeps an unmapped stack, and the next
+    signal that Python handles there (an interrupt, SIGTERM) is a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 @contextmanager
