@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from vfscreen.morphometry.probability import (
     probability_of_any,
 )
 from vfscreen.morphometry.reference import adjusted_height_loss
-from vfscreen.schema.names import GRADED_LEVELS
+from vfscreen.schema.names import GRADED_LEVELS, DeformityType
 from vfscreen.screening.result import PatientSummary, Vertebra
 from vfscreen.screening.truncation import is_cut_short
 from vfscreen.settings import ScreeningSettings
@@ -79,7 +80,23 @@ def with_density(
     return tuple(replace(v, density=d) for v, d in zip(vertebrae, densities, strict=True)), series
 
 
-def summarise(vertebrae: Sequence[Vertebra]) -> PatientSummary:
+class Judged(Protocol):
+    """A vertebra, of a CT or of a film, as far as the patient's summary asks."""
+
+    @property
+    def vertebra_level(self) -> str | None: ...
+
+    @property
+    def genant_grade(self) -> int | None: ...
+
+    @property
+    def fracture_probability(self) -> float | None: ...
+
+    @property
+    def grade2_probability(self) -> float | None: ...
+
+
+def summarise(vertebrae: Sequence[Judged]) -> PatientSummary:
     """The patient's score is P(at least one vertebra); no graded vertebra, no score."""
     grades = [v.genant_grade for v in vertebrae if v.genant_grade is not None]
     sdi, assessed = spinal_deformity_index((v.vertebra_level, v.genant_grade) for v in vertebrae)
@@ -102,50 +119,67 @@ def _expected(column: Sequence[Found]) -> list[float | None]:
     )
 
 
-def _judged(
-    f: Found, expected_height_mm: float | None, settings: ScreeningSettings, calibration: GradeCalibration
-) -> Vertebra:
-    if f.truncated:
-        return _ungraded(f, ReasonCode.TRUNCATED)
-    if f.vertebra_level is not None and f.vertebra_level not in GRADED_LEVELS:
-        return _ungraded(f, ReasonCode.LEVEL_NOT_GRADED)
-    return _graded(f, expected_height_mm, settings, calibration)
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of one vertebra besides where it is; the fields of `Vertebra` of the same names."""
+
+    height_loss_ratio_raw: float | None = None
+    height_loss_ratio_adjusted: float | None = None
+    genant_grade_raw: int | None = None
+    genant_grade: int | None = None
+    deformity_type: DeformityType | None = None
+    fracture_probability: float | None = None
+    grade2_probability: float | None = None
+    grade3_probability: float | None = None
+    reason: ReasonCode | None = None
 
 
-def _graded(
-    f: Found, expected_height_mm: float | None, settings: ScreeningSettings, calibration: GradeCalibration
-) -> Vertebra:
-    raw = float(raw_height_loss(f.heights_mm))
-    adjusted = float(adjusted_height_loss(f.heights_mm, f.vertebra_level, expected_height_mm))
+def judge(
+    heights: Float,
+    height_sd: Float,
+    level: str | None,
+    expected_height: float | None,
+    fracture_score: float,
+    settings: ScreeningSettings,
+    calibration: GradeCalibration,
+    truncated: bool,
+) -> Judgement:
+    """Judge one vertebra. heights, height_sd: (3,), and expected_height: in one unit, whichever: only ratios count."""
+    if truncated:
+        return Judgement(reason=ReasonCode.TRUNCATED)
+    if level is not None and level not in GRADED_LEVELS:
+        return Judgement(reason=ReasonCode.LEVEL_NOT_GRADED)
+    raw = float(raw_height_loss(heights))
+    adjusted = float(adjusted_height_loss(heights, level, expected_height))
     grade = int(genant_grade(adjusted))
-    measured = grade_probabilities(f.heights_mm, f.height_sd_mm, f.vertebra_level, expected_height_mm)
-    joined = calibration.apply(join_fracture_score(measured, f.fracture_score, settings.fracture_score_weight))
-    return Vertebra(
-        vertebra_level=f.vertebra_level,
-        level_probability=f.level_probability,
-        level_certain=f.level_certain,
-        truncated=False,
-        detection_probability=f.detection_probability,
-        centre_lps_mm=f.centre_lps_mm,
-        keypoints_lps_mm=f.keypoints_lps_mm,
-        keypoint_sd_mm=f.keypoint_sd_mm,
-        heights_mm=f.heights_mm,
-        height_sd_mm=f.height_sd_mm,
+    measured = grade_probabilities(heights, height_sd, level, expected_height)
+    joined = calibration.apply(join_fracture_score(measured, fracture_score, settings.fracture_score_weight))
+    return Judgement(
         height_loss_ratio_raw=raw,
         height_loss_ratio_adjusted=adjusted,
         genant_grade_raw=int(genant_grade(raw)),
         genant_grade=grade,
-        deformity_type=deformity_type(f.heights_mm, grade, f.vertebra_level, expected_height_mm),
+        deformity_type=deformity_type(heights, grade, level, expected_height),
         fracture_probability=float(joined[0]),
         grade2_probability=float(joined[1]),
         grade3_probability=float(joined[2]),
-        fracture_score=f.fracture_score,
-        reason=None,
     )
 
 
-def _ungraded(f: Found, reason: ReasonCode) -> Vertebra:
-    """Where it is and why it has no grade. Of a truncated one nothing that would need the part outside the picture."""
+def _judged(
+    f: Found, expected_height_mm: float | None, settings: ScreeningSettings, calibration: GradeCalibration
+) -> Vertebra:
+    """Of a truncated one nothing that would need the part outside the picture."""
+    judgement = judge(
+        f.heights_mm,
+        f.height_sd_mm,
+        f.vertebra_level,
+        expected_height_mm,
+        f.fracture_score,
+        settings,
+        calibration,
+        f.truncated,
+    )
     whole = not f.truncated
     return Vertebra(
         vertebra_level=f.vertebra_level,
@@ -158,14 +192,6 @@ def _ungraded(f: Found, reason: ReasonCode) -> Vertebra:
         keypoint_sd_mm=f.keypoint_sd_mm if whole else None,
         heights_mm=f.heights_mm if whole else None,
         height_sd_mm=f.height_sd_mm if whole else None,
-        height_loss_ratio_raw=None,
-        height_loss_ratio_adjusted=None,
-        genant_grade_raw=None,
-        genant_grade=None,
-        deformity_type=None,
-        fracture_probability=None,
-        grade2_probability=None,
-        grade3_probability=None,
         fracture_score=f.fracture_score,
-        reason=reason,
+        **vars(judgement),
     )

@@ -61,6 +61,32 @@ _SIZES = np.linspace(-3.0, 3.0, 13)
 
 
 @dataclass(frozen=True, eq=False)
+class SizePrior:
+    """What is known of a column's size before its vertebrae are named.
+
+    log_size: (k,) candidates for the logarithm of its distances over the typical patient's (level_spacing.yaml, mm).
+    log_prior: (k,) of each, up to a constant.
+    """
+
+    log_size: Float
+    log_prior: Float
+
+
+def patient_sizes() -> SizePrior:
+    """Where distances are in mm: how patients differ."""
+    return SizePrior(_SIZES * patient_size_log_sd(), -0.5 * _SIZES**2)
+
+
+@dataclass(frozen=True, eq=False)
+class EndEvidence:
+    """What the column's ends say where no rib and no sacrum is read: (len(STATES),) log-likelihoods of the level of the
+    first and of the last detection."""
+
+    first: Float
+    last: Float
+
+
+@dataclass(frozen=True, eq=False)
 class LabelledColumn:
     """Labels of n detections, from superior to inferior.
 
@@ -82,13 +108,17 @@ def label_column(
     wide_log_likelihood: Float | None = None,
     sacrum_top_mm: float | None = None,
     ribs: RibReading | None = None,
+    sizes: SizePrior | None = None,
+    ends: EndEvidence | None = None,
 ) -> LabelledColumn:
     """Label a column.
 
-    centres_lps_mm: (n, 3) body centres from superior to inferior. level_scores: (n, len(LEVELS)) log-likelihoods from
+    centres_lps_mm: (n, 3) body centres from superior to inferior; with `sizes` of any length unit, since only distances
+    count. level_scores: (n, len(LEVELS)) log-likelihoods from
     the detector, comparable within a row. wide_log_likelihood: (n, len(STATES)) the same from the wide view (ribs,
     pelvis) at each body, or None. sacrum_top_mm: how far below the lowest centre that is not sacrum the sacrum begins,
-    where seen. ribs: what the bones around each vertebra say, from a release that has a rib reader.
+    where seen. ribs: what the bones around each vertebra say, from a release that has a rib reader. sizes:
+    by default `patient_sizes`. ends: what is known of the column's ends; a sacrum may be among the detections then.
     """
     centres = np.asarray(centres_lps_mm, dtype=np.float64).reshape(-1, 3)
     n = len(centres)
@@ -97,22 +127,24 @@ def label_column(
     emission = _emission(np.asarray(level_scores, dtype=np.float64), wide_log_likelihood)
     emission[:, SACRUM] += np.log(P_SACRUM_DETECTED)
     gaps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
-    sizes = _SIZES * patient_size_log_sd()
-    moves = _transitions(gaps, sizes)
-    last = _last_terms(sacrum_top_mm, sizes)
+    size = patient_sizes() if sizes is None else sizes
+    moves = _transitions(gaps, size.log_size)
+    last = _last_terms(sacrum_top_mm, size.log_size)
+    if ends is not None:
+        emission[0] += ends.first
+        last = last + ends.last
     if ribs is not None:
         emission = emission + kind_evidence(ribs)
         moves = moves + sacrum_step_evidence(ribs)[None, :, None, :]
         last = last + sacrum_end_evidence(ribs)
-    elif wide_log_likelihood is None:
+    elif wide_log_likelihood is None and ends is None:
         emission[:, SACRUM] = -np.inf  # nobody has a word for it
     evidence, marginals = _forward_backward(emission, moves, last)
     paths, scores = _viterbi(emission, moves, last)
-    size_log_prior = -0.5 * _SIZES**2
-    evidence = evidence + size_log_prior
+    evidence = evidence + size.log_prior
     weight = np.exp(evidence - logsumexp(evidence))
     posterior = np.einsum("s,snk->nk", weight, marginals)
-    path = paths[int(np.argmax(scores + size_log_prior))]
+    path = paths[int(np.argmax(scores + size.log_prior))]
     probabilities = np.clip(posterior[np.arange(n), path], 0.0, 1.0)
     levels = tuple(
         STATES[state] if p >= UNDECIDED_BELOW else None for state, p in zip(path, probabilities, strict=True)
