@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vfscreen.errors import WeightsError
+from vfscreen.spine.film_strip import StripSpec
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
 
@@ -79,17 +80,54 @@ class PatchCard(_Part):
         return PatchSpec(**self.model_dump())
 
 
+class StripCard(_Part):
+    """The straightened strip of a film a network was trained on; the fields of `StripSpec`."""
+
+    pixels_a_body_height: float = Field(gt=0)
+    anterior: float = Field(gt=0)
+    posterior: float = Field(gt=0)
+    margin: float = Field(ge=0)
+
+    @classmethod
+    def of(cls, spec: StripSpec) -> StripCard:
+        return cls(**asdict(spec))
+
+    def spec(self) -> StripSpec:
+        return StripSpec(**self.model_dump())
+
+
+class FilmCard(_Part):
+    """How a film's values become a network's input (models.film_tone): ranks within the picture, then local contrast.
+
+    long_side_px: the whole film is resized to it; null for a network on strips. sigma_px: radius of the
+    neighbourhood in the network's own pixels. floor: contrast, in ranks, that counts as flat.
+    """
+
+    long_side_px: int | None = Field(None, gt=0)
+    sigma_px: float = Field(gt=0)
+    floor: float = Field(gt=0)
+
+
 class Preprocessing(_Part):
     """What is done to the image before the network sees it.
 
-    slab: for a network on straightened slabs. patch: for one on single vertebrae. spacing_mm: for a network on a
-    resampled volume, the voxel size along x, y, z.
+    window: for a network on CT. slab: for a network on straightened slabs. patch: for one on single vertebrae.
+    spacing_mm: for a network on a resampled volume, the voxel size along x, y, z. film: for a network on radiographs;
+    strip: for one on their straightened strips.
     """
 
-    window: IntensityWindow
+    window: IntensityWindow | None = None
     slab: SlabCard | None = None
     patch: PatchCard | None = None
     spacing_mm: tuple[float, float, float] | None = None
+    film: FilmCard | None = None
+    strip: StripCard | None = None
+
+    def hu_window(self) -> IntensityWindow:
+        """Of a network on CT. Raises WeightsError where the card has none."""
+        if self.window is None:
+            raise WeightsError("the card describes no window of HU; it is not one of a network on CT")
+        return self.window
 
 
 class TrainingSource(_Part):
@@ -123,7 +161,7 @@ class WeightCard(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     version: str
-    kind: Literal["vertebra", "locator", "endplates", "ribs"]
+    kind: Literal["vertebra", "locator", "endplates", "ribs", "film_locator", "film_vertebra", "film_view"]
     description: str
     architecture: str
     hyperparameters: dict[str, Any]

@@ -150,4 +150,4 @@ def load_endplate_reader(card_path: Path, device: str = "auto", threads: int | N
     spec = patch.spec()
     example = np.random.default_rng(0).normal(size=(1, network.planes, spec.rows, spec.columns)).astype(np.float32)
     backend = choose_backend(network, example, device, threads)
-    return PatchEndplateReader(backend, spec, card.preprocessing.window, EndplateDecode(**card.decode))
+    return PatchEndplateReader(backend, spec, card.preprocessing.hu_window(), EndplateDecode(**card.decode))

@@ -6,7 +6,7 @@ Belongs here: protocols and the plain values that cross them. No torch, no I/O.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from vfscreen.schema.names import LEVELS
 from vfscreen.spine.landmarks import RibReading
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
+
+if TYPE_CHECKING:
+    from vfscreen.models.film_ports import FilmModels
 
 Float = NDArray[np.float64]
 
@@ -119,10 +122,11 @@ class RibReader(Protocol):
 class ModelSet:
     """The models of one release. `release` is a name with a content hash and goes into every row. A release may do
     without an endplate reader (the detector's points stand) and without a rib reader (no landmark fixes a numbering
-    then, unless the locator sees one)."""
+    then, unless the locator sees one), and without film networks (radiographs are rejected then)."""
 
     release: str
     locator: Locator
     detector: VertebraDetector
     endplates: EndplateReader | None = None
     ribs: RibReader | None = None
+    films: FilmModels | None = None

@@ -28,15 +28,15 @@ coarse grid, straightening, decoding, labelling, morphometry, density), so that 
 
 KINDS = ("locator", "vertebra")
 """What a release must hold, one card each."""
-OPTIONAL_KINDS = ("endplates", "ribs")
-"""What it may hold besides."""
+OPTIONAL_KINDS = ("endplates", "ribs", "film_locator", "film_vertebra", "film_view")
+"""What it may hold besides. Films are read where both film_locator and film_vertebra are there."""
 
 
 def release_cards(release: str = "default") -> dict[str, Path]:
     """Paths of the cards of a release by kind.
 
     release: a name in weights/releases.yaml, or the path of a YAML file of the same shape for one's own weights
-    (`{name: {locator: card, vertebra: card, endplates: card, ribs: card}}` with one entry, the last two optional;
+    (`{name: {locator: card, vertebra: card, endplates: card, ...}}` with one entry, those of OPTIONAL_KINDS optional;
     card paths relative to that file).
     Raises WeightsError for an unknown release or an incomplete one.
     """

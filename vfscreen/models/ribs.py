@@ -94,4 +94,4 @@ def load_rib_reader(card_path: Path, device: str = "auto", threads: int | None =
     shape = (2, 1, network.planes, network.rows, network.columns)
     example = np.random.default_rng(0).uniform(0.0, 2.0, shape).astype(np.float32)
     backend = choose_backend(network, example, device, threads)
-    return SlabRibReader(backend, slab.spec(), card.preprocessing.window, RibDecode(**card.decode))
+    return SlabRibReader(backend, slab.spec(), card.preprocessing.hu_window(), RibDecode(**card.decode))

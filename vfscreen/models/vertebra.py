@@ -186,4 +186,4 @@ def load_vertebra_detector(card_path: Path, device: str = "auto", threads: int |
     columns = spec.columns + (-spec.columns % PADDING)
     example = np.random.default_rng(0).normal(size=(1, network.planes, 4 * PADDING, columns)).astype(np.float32)
     backend = choose_backend(network, example, device, threads)
-    return SlabVertebraDetector(backend, spec, card.preprocessing.window, DecodeParameters(**card.decode))
+    return SlabVertebraDetector(backend, spec, card.preprocessing.hu_window(), DecodeParameters(**card.decode))
