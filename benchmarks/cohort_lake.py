@@ -202,6 +202,8 @@ def _vertebrae(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64]) 
     columns: Columns = {
         "row": row,
         "vertebra_index": position,
+        "modality": np.full(row.size, "CT", dtype=object),
+        "height_calibrated": np.ones(row.size, dtype=bool),
         "vertebra_level": np.array(COLUMN, dtype=object)[level],
         "level_probability": np.round(rng.uniform(0.6, 1, row.size), 3),
         "level_certain": certain,

@@ -77,6 +77,11 @@ class ReasonCode(StrEnum):
     RESCALE_MISSING = "rescale_missing"
     PIXEL_FORMAT_NOT_SUPPORTED = "pixel_format_not_supported"
     NOT_BEST_SERIES = "not_best_series"
+    FILMS_SWITCHED_OFF = "films_switched_off"
+    FILM_TOO_SMALL = "film_too_small"
+    FILM_TOO_LARGE = "film_too_large"
+    FILM_SEVERAL_FRAMES = "film_several_frames"
+    INSTANCE_UID_MISSING = "instance_uid_missing"
     # series, from the pixels
     TRANSFER_SYNTAX_NOT_SUPPORTED = "transfer_syntax_not_supported"
     DECODE_FAILED = "decode_failed"
@@ -86,6 +91,9 @@ class ReasonCode(StrEnum):
     INPUT_CHANGED = "input_changed"
     SPINE_NOT_FOUND = "spine_not_found"
     VERTEBRAE_NOT_FOUND = "vertebrae_not_found"
+    FILM_BLANK = "film_blank"
+    VIEW_NOT_LATERAL = "view_not_lateral"
+    REGION_NOT_SPINE = "region_not_spine"
     # vertebrae
     TRUNCATED = "truncated"
     LEVEL_NOT_GRADED = "level_not_graded"
@@ -123,6 +131,11 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.RESCALE_MISSING: "Without rescale the pixels are not known to be HU.",
     ReasonCode.PIXEL_FORMAT_NOT_SUPPORTED: "Colour, float or bit-packed pixels.",
     ReasonCode.NOT_BEST_SERIES: "Another series of the study shows the same part of the spine better.",
+    ReasonCode.FILMS_SWITCHED_OFF: "A radiograph; the settings screen none (films.enabled).",
+    ReasonCode.FILM_TOO_SMALL: "The film has too few pixels to measure a vertebra on it: a thumbnail, a key image.",
+    ReasonCode.FILM_TOO_LARGE: "The film has more pixels than the settings allow to be held in memory.",
+    ReasonCode.FILM_SEVERAL_FRAMES: "A run of frames (cine, tomosynthesis, dual energy) where single films are asked.",
+    ReasonCode.INSTANCE_UID_MISSING: "A film without SOPInstanceUID cannot be told from another.",
     ReasonCode.TRANSFER_SYNTAX_NOT_SUPPORTED: "No installed plug-in decodes this transfer syntax.",
     ReasonCode.DECODE_FAILED: "The pixel data could not be decoded.",
     ReasonCode.PIXEL_DATA_TRUNCATED: "The pixel data ends early.",
@@ -131,6 +144,9 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.INPUT_CHANGED: "A file changed between indexing and reading: index again.",
     ReasonCode.SPINE_NOT_FOUND: "The locator saw no vertebral column.",
     ReasonCode.VERTEBRAE_NOT_FOUND: "A column was located but no vertebra detected on it.",
+    ReasonCode.FILM_BLANK: "Nothing but one shade: no exposure, or all of it behind the shutter.",
+    ReasonCode.VIEW_NOT_LATERAL: "The film is not a lateral one: heights cannot be read from it.",
+    ReasonCode.REGION_NOT_SPINE: "The film shows a part of the body without thoracic or lumbar spine.",
     ReasonCode.TRUNCATED: "The vertebra is cut by the edge of the volume and is not graded.",
     ReasonCode.LEVEL_NOT_GRADED: "A cervical vertebra: measured, but Genant's grades are not of the neck.",
     ReasonCode.OUT_OF_MEMORY: "The worker ran out of memory on this series.",

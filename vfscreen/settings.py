@@ -19,6 +19,7 @@ from vfscreen.errors import SettingsError
 from vfscreen.settings_audit import AuditSettings
 from vfscreen.settings_density import DensitySettings
 from vfscreen.settings_evaluation import EvaluationSettings
+from vfscreen.settings_films import FilmSettings
 from vfscreen.settings_section import Section
 
 Orientation = Literal["axial", "coronal", "sagittal", "oblique"]
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
     accept: AcceptSettings = AcceptSettings()
     select: SelectSettings = SelectSettings()
     screening: ScreeningSettings = ScreeningSettings()
+    films: FilmSettings = FilmSettings()
     identity: IdentitySettings = IdentitySettings()
     overlay: OverlaySettings = OverlaySettings()
     sweep: SweepSettings = SweepSettings()

@@ -17,6 +17,7 @@ EVERYWHERE = {
     "vfscreen.settings_audit",
     "vfscreen.settings_density",
     "vfscreen.settings_evaluation",
+    "vfscreen.settings_films",
     "vfscreen.settings_section",
     "vfscreen.schema.names",  # closed vocabularies, which settings are checked against
 }

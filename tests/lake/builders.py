@@ -94,6 +94,8 @@ def vertebra_row(series: Mapping[str, Any], index: int, loss: float = 0.1, **val
         **{k: series[k] for k in ("StudyInstanceUID", "SeriesInstanceUID", "content_fingerprint")},
         "patient_pseudonym": series.get("patient_pseudonym"),
         "vertebra_index": index,
+        "modality": series.get("Modality"),
+        "height_calibrated": True,
         "vertebra_level": thoracolumbar[index],
         "level_probability": 0.97,
         "level_certain": True,
@@ -139,12 +141,60 @@ def ended(manifest: Mapping[str, Any], losses: Sequence[float] = (0.1, 0.3), **v
     return {**row, **summary, **values}, vertebrae
 
 
+def film_uid(series: Mapping[str, Any], film: int) -> str:
+    return f"{series['SeriesInstanceUID']}.{film}"
+
+
+def film_row(series: Mapping[str, Any], film: int, **values: Any) -> Row:
+    """Film `film` of a series: lateral, uncalibrated, screened with a vertebra."""
+    row: Row = {
+        **{k: series[k] for k in ("StudyInstanceUID", "SeriesInstanceUID", "content_fingerprint")},
+        "patient_pseudonym": series.get("patient_pseudonym"),
+        "SOPInstanceUID": film_uid(series, film),
+        "Modality": series.get("Modality"),
+        "state": "screened",
+        "InstanceNumber": film,
+        "height_calibrated": False,
+        "view": "lateral",
+        "view_probability": 0.99,
+        "vertebra_count": 1,
+    }
+    return {**row, **values}
+
+
+def film_vertebra_row(series: Mapping[str, Any], index: int, film: int, loss: float = 0.1, **values: Any) -> Row:
+    """`vertebra_row` as a film without calibration shows it."""
+    row = vertebra_row(series, index, loss)
+    row |= {"height_calibrated": False, "SOPInstanceUID": film_uid(series, film), "centre_lps_mm": None}
+    row |= {f"{part}_height_px": 5 * row.pop(f"{part}_height_mm") for part in ("anterior", "middle", "posterior")}
+    return {**row, "centre_px": [412.5, 160.25 + 140 * index], **values}
+
+
+def film_ended(manifest: Mapping[str, Any], losses: Sequence[float] = (0.1, 0.3)) -> tuple[Row, list[Row], list[Row]]:
+    """SERIES, VERTEBRAE and FILMS rows of a screened radiograph series.
+
+    It has a lateral film for each loss, with one vertebra on it, then a frontal one.
+    """
+    series, _ = ended(manifest, losses)
+    series |= {"film_count": len(losses) + 1, "lateral_film_count": len(losses)}
+    rejected = {"state": "rejected", "stage": "locate", "reason_code": "view_not_lateral", "view": "ap"}
+    films = [film_row(series, i) for i in range(len(losses))]
+    films.append(film_row(series, len(losses), vertebra_count=0, **rejected))
+    return series, [film_vertebra_row(series, i, i, loss) for i, loss in enumerate(losses)], films
+
+
 def land(
-    lake: Lake, shard_id: str, ends: Iterable[tuple[Row, list[Row]]], run_id: str = "run-1", release: str = RELEASE
+    lake: Lake,
+    shard_id: str,
+    ends: Iterable[tuple[Row, list[Row]] | tuple[Row, list[Row], list[Row]]],
+    run_id: str = "run-1",
+    release: str = RELEASE,
 ) -> Row:
-    """Land a shard of what `ended` gave."""
+    """Land a shard of what `ended` and `film_ended` gave."""
     ends = list(ends)
-    return lake.write_shard(shard_id, run_id, release, [s for s, _ in ends], [v for _, vs in ends for v in vs])
+    vertebrae = [row for end in ends for row in end[1]]
+    films = [row for end in ends if len(end) == 3 for row in end[2]]
+    return lake.write_shard(shard_id, run_id, release, [end[0] for end in ends], vertebrae, films)
 
 
 def table_rows(table: Table, data: bytes) -> list[Row]:

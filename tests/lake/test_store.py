@@ -61,6 +61,7 @@ def test_a_shard_lands_with_a_receipt_that_matches_its_files(lake: Lake) -> None
     counts = {k: v for k, v in receipt.items() if k.endswith("_count")}
     assert counts == {
         "series_count": 3, "screened_count": 1, "rejected_count": 1, "failed_count": 1, "vertebra_count": 2,
+        "film_count": 0,
     }  # fmt: skip
     series = table_rows(SERIES, lake.read_bytes(receipt["series_path"]))
     assert [r["state"] for r in series] == ["screened", "rejected", "failed"]

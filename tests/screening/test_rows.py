@@ -28,6 +28,7 @@ MANIFEST_ROW = {
     "instance_count": 70,
     "slice_count": 70,
     "selected": True,
+    "Modality": "CT",
     "SeriesDescription": "Thorax 1.25",
 }
 LANDED = {"run_id": "r", "shard_id": "s", "model_release": "m"}

@@ -22,10 +22,10 @@ import duckdb
 from vfscreen.errors import LakeError
 from vfscreen.lake import paths
 from vfscreen.lake.atomic import older_than
-from vfscreen.lake.store import Lake
+from vfscreen.lake.store import SHARD_TABLES, Lake
 from vfscreen.lake.tables import COMPRESSION, schema_hash
 from vfscreen.lake.views import VIEWS, connect, open_connection, sql_files, view_of_parquet
-from vfscreen.schema.tables import MANIFEST, SERIES, VERTEBRAE
+from vfscreen.schema.tables import MANIFEST
 
 TABLES = ("exams", "exam_vertebrae", "exam_findings", "exam_series", "ledger", "file_ledger", "runs")
 """Views that are prepared; every named query but those marked `full` (cohort.queries) needs no other."""
@@ -113,7 +113,7 @@ def _digest(lake: Lake, model_release: str | None) -> str:
     for folder in (paths.RECEIPTS, paths.RUNS):
         for info in lake.store.list_files(folder):
             digest.update(f"|{info.path}|{info.size}|{info.modified}".encode())
-    for table in (MANIFEST, SERIES, VERTEBRAE):
+    for table in (MANIFEST, *(table for table, _ in SHARD_TABLES)):
         digest.update(schema_hash(table).encode())
     for view, text in sql_files(*VIEWS):
         digest.update(f"|{view}|{text}".encode())

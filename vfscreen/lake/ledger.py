@@ -15,9 +15,10 @@ from typing import Any
 import duckdb
 
 from vfscreen.errors import FileState, State
-from vfscreen.lake.store import Lake, Row
+from vfscreen.lake.store import SHARD_TABLES, Lake, Row
 from vfscreen.lake.tables import decode_column, row_count, sha256
 from vfscreen.lake.views import connect, head_comment, snapshot, sql_files
+from vfscreen.schema.tables import SERIES
 
 _EXAMPLES = 5
 _CHECKS = ("accounts", "findings")
@@ -132,8 +133,13 @@ def check_descriptions() -> dict[str, str]:
 
 def receipt_problem(lake: Lake, receipt: Row) -> str | None:
     """Why the files of a receipt are not the ones it was written for, or None."""
-    for name, count_column in (("series", "series_count"), ("vertebrae", "vertebra_count")):
-        path = receipt[f"{name}_path"]
+    for table, count_column in SHARD_TABLES:
+        name = table.name
+        path = receipt.get(f"{name}_path")
+        if path is None:
+            if receipt.get(count_column):
+                return f"{receipt[count_column]} {name} are counted but no file is named"
+            continue
         try:
             data = lake.store.read_bytes(path)
         except FileNotFoundError:
@@ -141,7 +147,7 @@ def receipt_problem(lake: Lake, receipt: Row) -> str | None:
         if sha256(data) != receipt[f"{name}_sha256"]:
             return f"{path} was altered since it was written: remove the shard's receipt and sweep again"
         found = row_count(data)
-        if name == "series":
+        if table is SERIES:
             states = Counter(decode_column(data, "state"))
             for state in (State.SCREENED, State.REJECTED, State.FAILED):
                 said = receipt[f"{state.value}_count"]

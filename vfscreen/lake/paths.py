@@ -9,6 +9,7 @@ Belongs here: names of files and folders, and the layout's version. Does not bel
     manifest/series/part-<name>.parquet         MANIFEST rows
     tables/series/shard-<id>-<hash>.parquet     SERIES rows of one shard, by the start of their content's hash
     tables/vertebrae/shard-<id>-<hash>.parquet  VERTEBRAE rows of one shard
+    tables/films/shard-<id>-<hash>.parquet      FILMS rows of one shard; none where it has no radiograph
     receipts/shard-<id>.parquet                 one RECEIPTS row: the shard landed whole; only files it names count
     runs/<run_id>.parquet                       one RUNS row
     overlays/...                                pictures
@@ -27,6 +28,8 @@ MANIFEST_FILES = "manifest/files"
 MANIFEST_SERIES = "manifest/series"
 SERIES = "tables/series"
 VERTEBRAE = "tables/vertebrae"
+FILMS = "tables/films"
+SHARD_FOLDERS = (SERIES, VERTEBRAE, FILMS)
 RECEIPTS = "receipts"
 RUNS = "runs"
 OVERLAYS = "overlays"
@@ -60,6 +63,11 @@ def series_file(shard_id: str, sha256: str) -> str:
 def vertebrae_file(shard_id: str, sha256: str) -> str:
     """A shard's VERTEBRAE rows, named like `series_file`."""
     return f"{VERTEBRAE}/shard-{safe_name(shard_id)}-{sha256[:16]}.parquet"
+
+
+def films_file(shard_id: str, sha256: str) -> str:
+    """A shard's FILMS rows, named like `series_file`."""
+    return f"{FILMS}/shard-{safe_name(shard_id)}-{sha256[:16]}.parquet"
 
 
 def receipt_file(shard_id: str) -> str:

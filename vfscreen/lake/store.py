@@ -3,9 +3,9 @@
 Belongs here: the order of writes that makes a shard whole or absent, and receipts. Does not belong here: how bytes
 reach the storage (`lake.atomic`), what is pending (`lake.plan`), questions over many shards (`lake.views`).
 
-A shard lands as a series file, a vertebrae file, then a receipt that names both with their hashes. Readers follow
-receipts only. Data files carry their hash in the name and the receipt is created only if absent, so any number of
-writers of one shard, dying at any moment, leave exactly one receipt whose files match it.
+A shard lands as a series file, a vertebrae file, a films file where it has radiographs, then a receipt that names them
+with their hashes. Readers follow receipts only. Data files carry their hash in the name and the receipt is created only
+if absent, so any number of writers of one shard, dying at any moment, leave exactly one receipt whose files match it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from vfscreen.errors import LakeError, State
 from vfscreen.lake import paths
 from vfscreen.lake.atomic import Store, older_than
 from vfscreen.lake.tables import decode, encode, schema_hash, sha256
-from vfscreen.schema.tables import RECEIPTS, RUNS, SERIES, VERTEBRAE
+from vfscreen.schema.columns import Table
+from vfscreen.schema.tables import FILMS, RECEIPTS, RUNS, SERIES, VERTEBRAE
 
 Row = dict[str, Any]
 _ORPHAN_AGE_S = 86_400.0
@@ -81,11 +82,13 @@ class Lake:
         model_release: str,
         series_rows: Iterable[Mapping[str, Any]],
         vertebra_rows: Iterable[Mapping[str, Any]],
+        film_rows: Iterable[Mapping[str, Any]] = (),
     ) -> Row:
         """Land a shard; returns its receipt row. Landing a shard that is there already changes nothing.
 
         series_rows: SERIES rows, exactly one for each series of the shard. vertebra_rows: VERTEBRAE rows of those
-        series that were screened. `run_id`, `shard_id` and `model_release` are filled in where a row lacks them.
+        series that were screened. film_rows: FILMS rows, one for each image of the radiograph series that went into the
+        chain. `run_id`, `shard_id` and `model_release` are filled in where a row lacks them.
 
         ValueError for rows that contradict each other or the schema; StorageFull where the storage takes no more.
         """
@@ -94,9 +97,13 @@ class Lake:
         common = {"shard_id": shard_id, "run_id": run_id, "model_release": model_release}
         series = [_filled(row, common) for row in series_rows]
         vertebrae = [_filled(row, common) for row in vertebra_rows]
+        films = [_filled(row, common) for row in film_rows]
         _check_shard(series, vertebrae)
+        _check_films(series, vertebrae, films)
         series_data, vertebrae_data = encode(SERIES, series), encode(VERTEBRAE, vertebrae)
         series_hash, vertebrae_hash = sha256(series_data), sha256(vertebrae_data)
+        films_data = encode(FILMS, films) if films else None
+        films_hash = sha256(films_data) if films_data else None
         states = Counter(row["state"] for row in series)
         receipt = {
             **common,
@@ -112,14 +119,20 @@ class Lake:
             "vertebrae_path": paths.vertebrae_file(shard_id, vertebrae_hash),
             "vertebrae_sha256": vertebrae_hash,
             "vertebrae_schema": schema_hash(VERTEBRAE),
+            "film_count": len(films),
+            "films_path": paths.films_file(shard_id, films_hash) if films_hash else None,
+            "films_sha256": films_hash,
+            "films_schema": schema_hash(FILMS) if films else None,
         }
         self.store.write_bytes(receipt["series_path"], series_data)
         self.store.write_bytes(receipt["vertebrae_path"], vertebrae_data)
+        if films_data:
+            self.store.write_bytes(receipt["films_path"], films_data)
         self._land(receipt)
         landed = self.receipt(shard_id)
         if landed is None:
             raise LakeError(f"files of shard {shard_id} vanished while it was written: is something else tidying up?")
-        for name in {receipt["series_path"], receipt["vertebrae_path"]} - {landed[p] for p in _PATH_COLUMNS}:
+        for name in set(data_paths(receipt)) - set(data_paths(landed)):
             self.store.remove(name)  # another writer of this shard was first
         return landed
 
@@ -135,7 +148,7 @@ class Lake:
             row = decode(self.store.read_bytes(paths.receipt_file(shard_id)))[0]
         except FileNotFoundError:
             return None
-        return row if all(self.store.exists(row[name]) for name in _PATH_COLUMNS) else None
+        return row if all(self.store.exists(path) for path in data_paths(row)) else None
 
     def receipts(self) -> list[Row]:
         """Every receipt, by shard_id. Their files are not looked at; `lake.ledger` does that."""
@@ -159,23 +172,34 @@ class Lake:
 
     def remove_left_overs(self) -> int:
         """Remove what dead writers left: temporary files, and day-old data files that no receipt names."""
-        folders = ("", paths.RECEIPTS, paths.RUNS, paths.SERIES, paths.VERTEBRAE)
+        folders = ("", paths.RECEIPTS, paths.RUNS, *paths.SHARD_FOLDERS)
         removed = sum(self.store.remove_left_overs(folder) for folder in folders)
         old = [
             info.path
-            for folder in (paths.SERIES, paths.VERTEBRAE)
+            for folder in paths.SHARD_FOLDERS
             for info in self.store.list_files(folder)
             if older_than(info, _ORPHAN_AGE_S)
         ]
         if old:
-            named = {row[name] for row in self.receipts() for name in _PATH_COLUMNS}
+            named = {path for row in self.receipts() for path in data_paths(row)}
             for path in set(old) - named:
                 self.store.remove(path)
                 removed += 1
         return removed
 
 
-_PATH_COLUMNS = ("series_path", "vertebrae_path")
+SHARD_TABLES: tuple[tuple[Table, str], ...] = (
+    (SERIES, "series_count"),
+    (VERTEBRAE, "vertebra_count"),
+    (FILMS, "film_count"),
+)
+"""Tables of which a shard has a file, each with the receipt's column that counts its rows."""
+
+
+def data_paths(receipt: Mapping[str, Any]) -> list[str]:
+    """Every data file that a receipt names. A shard without radiographs has no films file, as older ones never had."""
+    found = (receipt.get(f"{table.name}_path") for table, _ in SHARD_TABLES)
+    return [path for path in found if path is not None]
 
 
 def _filled(row: Mapping[str, Any], common: Mapping[str, str]) -> Row:
@@ -190,20 +214,48 @@ def _check_shard(series: list[Row], vertebrae: list[Row]) -> None:
     screened = {}
     seen = set()
     for row in series:
-        key = (row.get("StudyInstanceUID"), row.get("SeriesInstanceUID"))
+        key = _content(row)[:2]
         if key in seen:
             raise ValueError(f"series {key[1]} of study {key[0]} has more than one row in its shard")
         seen.add(key)
         if row.get("state") == State.SCREENED.value:
-            screened[(*key, row.get("content_fingerprint"))] = row
+            screened[_content(row)] = row
         elif not row.get("reason_code"):
             raise ValueError(f"series {key[1]} is {row.get('state')} without a reason_code")
-    found = Counter(
-        (r.get("StudyInstanceUID"), r.get("SeriesInstanceUID"), r.get("content_fingerprint")) for r in vertebrae
-    )
+    found = Counter(_content(row) for row in vertebrae)
     if strangers := found.keys() - screened.keys():
         raise ValueError(f"vertebrae of series {sorted(map(str, strangers))[0]}, which the shard has not screened")
     for series_key, row in screened.items():
         said = row.get("vertebra_count")
         if said is not None and said != found[series_key]:
             raise ValueError(f"series {series_key[1]} says {said} vertebrae, {found[series_key]} rows came")
+
+
+def _check_films(series: list[Row], vertebrae: list[Row], films: list[Row]) -> None:
+    """Films only of the shard's radiograph series, as many as a series says; vertebrae as many as their films say."""
+    own = {_content(row): row for row in series}
+    rows = Counter(_content(film) for film in films)
+    for key, count in rows.items():
+        said = own.get(key, {}).get("film_count")
+        if said is None:
+            raise ValueError(f"films of series {key[1]}, which is none of the shard's radiograph series")
+        if said != count:
+            raise ValueError(f"series {key[1]} says {said} films, {count} rows came")
+    for key, row in own.items():
+        if row.get("state") == State.SCREENED.value and row.get("film_count") and not rows[key]:
+            raise ValueError(f"series {key[1]} is screened radiographs without a film row")
+    found = Counter((*_content(row), row.get("SOPInstanceUID")) for row in vertebrae)
+    said_films = {(*_content(film), film.get("SOPInstanceUID")): film.get("vertebra_count") or 0 for film in films}
+    for key, row in own.items():
+        if row.get("film_count") is None:
+            found.pop((*key, None), None)  # of a volume, not of a film
+    for film_key in found.keys() | said_films.keys():
+        if found[film_key] != said_films.get(film_key, 0):
+            raise ValueError(
+                f"film {film_key[-1]} of series {film_key[1]} says {said_films.get(film_key)} vertebrae, "
+                f"{found[film_key]} rows came"
+            )
+
+
+def _content(row: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    return row.get("StudyInstanceUID"), row.get("SeriesInstanceUID"), row.get("content_fingerprint")

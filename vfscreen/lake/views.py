@@ -21,9 +21,9 @@ import pyarrow as pa
 
 from vfscreen.errors import LakeError
 from vfscreen.lake import paths
-from vfscreen.lake.store import Lake, Row
+from vfscreen.lake.store import SHARD_TABLES, Lake, Row, data_paths
 from vfscreen.schema.columns import Table
-from vfscreen.schema.tables import FILES, MANIFEST, RECEIPTS, RUNS, SERIES, VERTEBRAE
+from vfscreen.schema.tables import FILES, MANIFEST, RECEIPTS, RUNS
 
 VIEWS = ("vfscreen.lake", "views")
 
@@ -53,11 +53,11 @@ def snapshot(lake: Lake, model_release: str | None = None) -> Snapshot:
         raise LakeError(f"{paths.MANIFEST_POINTER} of {lake.url} is damaged: run `vfscreen index` again") from error
     # Receipts first: whatever they name was there before them.
     receipts = [r for r in lake.receipts() if model_release in (None, r["model_release"])]
-    present = {f.path for folder in (paths.SERIES, paths.VERTEBRAE) for f in store.list_files(folder)}
+    present = {f.path for folder in paths.SHARD_FOLDERS for f in store.list_files(folder)}
     whole: list[Row] = []
     damaged: list[tuple[Row, str]] = []
     for receipt in receipts:
-        gone = [receipt[name] for name in ("series_path", "vertebrae_path") if receipt[name] not in present]
+        gone = [path for path in data_paths(receipt) if path not in present]
         if gone:
             damaged.append((receipt, gone[0]))
         else:
@@ -95,14 +95,11 @@ def connect(
     connection.register("receipts_now", RECEIPTS.to_arrow(seen.receipts))
     connection.execute("CREATE TABLE stored_receipts AS SELECT * FROM receipts_now")
     connection.unregister("receipts_now")
-    for table, groups, same_schema in (
-        (FILES, [seen.manifest_files], False),
-        (MANIFEST, [seen.manifest_series], False),
-        (SERIES, _by_schema(seen.receipts, "series", "series_count"), True),
-        (VERTEBRAE, _by_schema(seen.receipts, "vertebrae", "vertebra_count"), True),
-        (RUNS, [seen.runs], False),
-    ):
-        select = _stored(lake, table, groups, same_schema)
+    indexed = ((FILES, seen.manifest_files), (MANIFEST, seen.manifest_series), (RUNS, seen.runs))
+    landed = [(table, _by_schema(seen.receipts, table.name, count)) for table, count in SHARD_TABLES]
+    views = [(table, _stored(lake, table, [files], same_schema=False)) for table, files in indexed]
+    views += [(table, _stored(lake, table, groups, same_schema=True)) for table, groups in landed]
+    for table, select in views:
         connection.execute(f"CREATE VIEW stored_{table.name} AS {select}")
     for _, text in sql_files(*VIEWS):
         connection.execute(text)
@@ -146,7 +143,7 @@ def _by_schema(receipts: Iterable[Row], name: str, count_column: str) -> list[li
     """Paths of shard files that hold rows, those of one schema together."""
     groups: dict[str, list[str]] = {}
     for receipt in receipts:
-        if receipt[count_column]:
+        if receipt.get(count_column):  # an older receipt counts no films
             groups.setdefault(receipt[f"{name}_schema"], []).append(receipt[f"{name}_path"])
     return list(groups.values())
 

@@ -1,4 +1,4 @@
-"""Closed vocabularies: levels, key points, deformity types, words of density. No logic beyond their order."""
+"""Closed vocabularies: levels, key points, deformity types, words of density and films. No logic beyond their order."""
 
 from __future__ import annotations
 
@@ -88,3 +88,45 @@ class FocalLesion(StrEnum):
     NONE = "none"
     LYTIC = "lytic"
     SCLEROTIC = "sclerotic"
+
+
+class SpacingSource(StrEnum):
+    """Where a film's pixel spacing comes from. Only `calibrated` is millimetres of the patient."""
+
+    CALIBRATED = "calibrated"  # corrected for magnification, by geometry or by an object of known size
+    DETECTOR = "detector"  # on the detector's face: larger than the patient by an unknown factor
+
+
+class FilmView(StrEnum):
+    """The direction of the beam that a film shows."""
+
+    LATERAL = "lateral"
+    AP = "ap"  # antero-posterior or postero-anterior
+    OTHER = "other"  # oblique, odontoid, not a spine
+
+
+class BodyRegion(StrEnum):
+    """What a film shows."""
+
+    THORACIC = "thoracic"
+    LUMBAR = "lumbar"
+    THORACOLUMBAR = "thoracolumbar"
+    WHOLE_SPINE = "whole_spine"
+    CHEST = "chest"
+    OTHER = "other"
+
+
+class PictureSide(StrEnum):
+    """A side of a picture as it is stored."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+FILM_MODALITIES: tuple[str, ...] = ("CR", "DX", "RG")
+"""Modalities of radiographs: computed, digital, and film that was scanned or captured."""
+
+SCREENED_MODALITIES: tuple[str, ...] = ("CT", *FILM_MODALITIES)
+
+FILM_ROTATIONS_DEG: tuple[int, ...] = (0, 90, 180, 270)
+"""Quarter turns, counter-clockwise, that a stored picture may need to stand upright."""

@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from vfscreen.errors import FileState, ReasonCode, Stage, State
 from vfscreen.schema.columns import Column, Table
+from vfscreen.schema.film_columns import FILM_COLUMNS, FILM_HEADERS, FILM_SPACING_HEADERS, VERTEBRA_PX_COLUMNS
 from vfscreen.schema.names import (
     KEYPOINTS,
     LEVELS,
+    SCREENED_MODALITIES,
     CalibrationKind,
     ContrastPhase,
     DeformityType,
@@ -31,6 +33,7 @@ _TIME = pa.timestamp("us", tz="UTC")
 _VEC3 = pa.list_(pa.float64(), 3)
 
 _REASONS = tuple(r.value for r in ReasonCode)
+_ENDS = (State.SCREENED.value, State.REJECTED.value, State.FAILED.value)
 _STAGES = tuple(s.value for s in Stage)
 
 _SERIES_UID = Column("SeriesInstanceUID", _STR, "DICOM (0020,000E).", nullable=False)
@@ -50,6 +53,10 @@ _FINGERPRINT = Column(
 )
 _RUN = Column("run_id", _STR, "The sweep that wrote the row.", False)
 _SHARD = Column("shard_id", _STR, "The shard (group of studies) that wrote the row.", False)
+
+_FILM_COUNT = Column(
+    "film_count", _I4, "Radiographs: films of the series, each once; null for other modalities.", minimum=0
+)
 
 # Headers that are copied from the instances, in DICOM's spelling. Missing stays null.
 HEADER_COLUMNS: tuple[Column, ...] = (
@@ -119,6 +126,8 @@ FILES = Table(
         Column("ImageOrientationPatient", pa.list_(_F8, 6), "DICOM (0020,0037)."),
         Column("ImagePositionPatient_mm", _VEC3, "DICOM (0020,0032), LPS mm."),
         Column("GantryDetectorTilt_deg", _F8, "DICOM (0018,1120)."),
+        *FILM_HEADERS,
+        *FILM_SPACING_HEADERS,
         Column("has_pixel_data", _BOOL, "Whether the instance carries pixel data."),
         Column(
             "frames_json", _STR, "Multi-frame only: position, orientation, spacing, rescale of each frame, as JSON."
@@ -143,6 +152,7 @@ MANIFEST = Table(
             "left_out_instance_count", _I4, "Files outside the leading stack (a localizer among them, say).", minimum=0
         ),
         Column("slice_count", _I4, "Slices (or frames) of the stack.", minimum=0),
+        _FILM_COUNT,
         Column("Rows", _I4, "DICOM (0028,0010) of the stack."),
         Column("Columns", _I4, "DICOM (0028,0011) of the stack."),
         Column("row_spacing_mm", _F8, "Distance between rows.", minimum=0),
@@ -183,13 +193,15 @@ SERIES = Table(
             _STR,
             "Where the series ended.",
             nullable=False,
-            values=(State.SCREENED.value, State.REJECTED.value, State.FAILED.value),
+            values=_ENDS,
         ),
         _STAGE,
         _REASON,
         _MESSAGE,
         *HEADER_COLUMNS,
         Column("slice_count", _I4, "Slices of the volume.", minimum=0),
+        _FILM_COUNT,
+        Column("lateral_film_count", _I4, "Of its films those seen as lateral; null on CT.", minimum=0),
         Column("slice_spacing_mm", _F8, "Distance between slices.", minimum=0),
         Column("row_spacing_mm", _F8, "Distance between rows.", minimum=0),
         Column("column_spacing_mm", _F8, "Distance between columns.", minimum=0),
@@ -258,15 +270,28 @@ VERTEBRAE = Table(
         _RELEASE,
         _RUN,
         _SHARD,
-        Column("vertebra_index", _I4, "Position in the column, 0 at the top.", False, minimum=0),
+        Column(
+            "vertebra_index",
+            _I4,
+            "Position in the column, 0 at the top; runs on over the films of a series.",
+            False,
+            minimum=0,
+        ),
+        Column("modality", _STR, "Modality of its series.", False, values=SCREENED_MODALITIES),
+        Column(
+            "height_calibrated",
+            _BOOL,
+            "Whether heights are known in mm; on a film without calibrated spacing they are not, ratios are.",
+            False,
+        ),
         Column("vertebra_level", _STR, "Anatomical level; null where the labelling could not decide.", values=LEVELS),
         Column("level_probability", _F8, "Probability of that level given the whole column.", minimum=0, maximum=1),
         Column("level_certain", _BOOL, "Whether something in view fixes the numbering.", False),
-        Column("truncated", _BOOL, "Cut by the edge of the volume: not measured, not graded.", False),
+        Column("truncated", _BOOL, "Cut by the edge of the volume or film: not measured, not graded.", False),
         Column("detection_probability", _F8, "Confidence that this is a vertebra.", minimum=0, maximum=1),
         Column("reason_code", _STR, "Why heights and grades are null; null where they are not.", values=_REASONS),
-        Column("centre_lps_mm", _VEC3, "Centre of the body, LPS mm.", False),
-        *(Column(f"{n}_lps_mm", _VEC3, f"Key point {n.replace('_', ' ')}, LPS mm.") for n in KEYPOINTS),
+        Column("centre_lps_mm", _VEC3, "Centre of the body, LPS mm; null on films."),
+        *(Column(f"{n}_lps_mm", _VEC3, f"Key point {n.replace('_', ' ')}, LPS mm; null on films.") for n in KEYPOINTS),
         *(
             Column(f"{n}_sd_mm", _F8, f"Standard deviation of key point {n.replace('_', ' ')}.", minimum=0)
             for n in KEYPOINTS
@@ -281,6 +306,7 @@ VERTEBRAE = Table(
                 Column(f"{part}_height_sd_mm", _F8, f"Standard deviation of the {part} height.", minimum=0),
             )
         ),
+        *VERTEBRA_PX_COLUMNS,
         Column("height_loss_ratio_raw", _F8, "1 - min/max of the three heights (Zakharov 2023).", minimum=0, maximum=1),
         Column(
             "height_loss_ratio_adjusted", _F8, "Loss against the heights expected at that level.", minimum=0, maximum=1
@@ -326,6 +352,27 @@ VERTEBRAE = Table(
     ),
 )
 
+FILMS = Table(
+    "films",
+    "an image of a radiograph series that reached its end, by one model release",
+    ("StudyInstanceUID", "SeriesInstanceUID", "content_fingerprint", "model_release", "SOPInstanceUID"),
+    (
+        Column("SOPInstanceUID", _STR, "DICOM (0008,0018).", nullable=False),
+        _SERIES_UID,
+        _STUDY_UID,
+        _PATIENT,
+        _FINGERPRINT,
+        _RELEASE,
+        _RUN,
+        _SHARD,
+        Column("state", _STR, "Where the film ended.", nullable=False, values=_ENDS),
+        _STAGE,
+        _REASON,
+        _MESSAGE,
+        *FILM_COLUMNS,
+    ),
+)
+
 RUNS = Table(
     "runs",
     "a sweep",
@@ -365,7 +412,11 @@ RECEIPTS = Table(
         Column("vertebrae_path", _STR, "The shard's vertebrae file inside the lake.", False),
         Column("vertebrae_sha256", _STR, "Its hash.", False),
         Column("vertebrae_schema", _STR, "Hash of its columns and types.", False),
+        Column("film_count", _I4, "Rows in the shard's films file; null before films were screened.", minimum=0),
+        Column("films_path", _STR, "The shard's films file inside the lake; null where it has no film."),
+        Column("films_sha256", _STR, "Its hash."),
+        Column("films_schema", _STR, "Hash of its columns and types."),
     ),
 )
 
-TABLES: tuple[Table, ...] = (FILES, MANIFEST, SERIES, VERTEBRAE, RUNS, RECEIPTS)
+TABLES: tuple[Table, ...] = (FILES, MANIFEST, SERIES, FILMS, VERTEBRAE, RUNS, RECEIPTS)

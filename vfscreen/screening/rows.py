@@ -85,6 +85,7 @@ def screened_rows(
         "seconds_inference": seconds_inference,
     }
     keys = {name: manifest_row.get(name) for name in _VERTEBRAE_KEYS}
+    keys |= {"modality": manifest_row.get("Modality"), "height_calibrated": True}
     vertebrae = [{**keys, "vertebra_index": i, **vertebra_values(v)} for i, v in enumerate(result.vertebrae)]
     _check(SERIES, [series])
     _check(VERTEBRAE, vertebrae)

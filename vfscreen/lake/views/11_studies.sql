@@ -2,6 +2,7 @@
 -- study_date is null where StudyDate is missing or no date. SDI is that of the series with most levels assessed.
 -- Scanner, kernel, tube voltage, contrast and density are those of one chosen series, so that they belong together: of
 -- the screened ones that whose density was read and corrected, then read, then the one with most graded vertebrae.
+-- modalities: of the screened series, by name. film_count: films of its radiograph series; null without any.
 CREATE VIEW studies AS
 SELECT
     StudyInstanceUID,
@@ -12,6 +13,7 @@ SELECT
     PatientSex,
     InstitutionName,
     series_count, screened_count, rejected_count, failed_count, pending_count,
+    modalities, film_count,
     vertebra_count, graded_vertebra_count, max_genant_grade, sdi, sdi_levels_assessed,
     fracture_probability, grade2_probability, level_certain, overlay_path,
     chosen.SeriesInstanceUID AS chosen_SeriesInstanceUID,
@@ -39,6 +41,8 @@ FROM (
         count(*) FILTER (s.state = 'rejected') AS rejected_count,
         count(*) FILTER (s.state = 'failed') AS failed_count,
         count(*) FILTER (s.state IS NULL) AS pending_count,
+        list_sort(list(DISTINCT s.Modality) FILTER (s.state = 'screened')) AS modalities,
+        sum(s.film_count)::BIGINT AS film_count,
         sum(s.vertebra_count)::BIGINT AS vertebra_count,
         sum(s.graded_vertebra_count)::BIGINT AS graded_vertebra_count,
         max(s.max_genant_grade) AS max_genant_grade,

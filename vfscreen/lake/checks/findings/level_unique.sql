@@ -1,5 +1,5 @@
--- An anatomical level stands once in a series.
-SELECT StudyInstanceUID, SeriesInstanceUID, vertebra_level, count(*) AS row_count
+-- An anatomical level stands once in a CT series, and once on a film.
+SELECT StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID, vertebra_level, count(*) AS row_count
 FROM vertebrae
 WHERE vertebra_level NOT NULL
 GROUP BY ALL
