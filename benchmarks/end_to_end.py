@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,6 @@ def _work(archive: str, lake: str, release: str, threads: int, key_file: str) ->
 
     from vfscreen.lake.plan import iter_shards
     from vfscreen.lake.store import Lake
-    from vfscreen.models.ports import ModelSet
     from vfscreen.models.registry import load_models
     from vfscreen.screening.shard import run_shard
     from vfscreen.settings import load_settings
@@ -140,7 +140,7 @@ def _work(archive: str, lake: str, release: str, threads: int, key_file: str) ->
     torch.set_num_threads(threads)
     settings = load_settings(identity={"key_file": key_file})
     loaded = load_models(threads=threads, screening=settings.screening)
-    models = ModelSet(release, loaded.locator, loaded.detector)  # a release of its own, so that the work is done anew
+    models = replace(loaded, release=release)  # a name of its own, so that the work is done anew
     (shard,) = iter_shards(Lake.open(lake), release, shard_studies=10_000)
     started = time.perf_counter()
     summary = run_shard(archive, lake, shard, settings, release, models)

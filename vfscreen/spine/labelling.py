@@ -218,23 +218,24 @@ def _floored(votes: Float) -> Float:
 
 
 @cache
-def _step_arrays() -> tuple[Float, Float, Float]:
-    """Of N ways down: log prior (N,), log distance (N,), and the pair of states each joins, (N, K * K) 0 or 1."""
-    every = steps()
-    belongs = np.zeros((len(every), len(STATES) ** 2))
-    belongs[np.arange(len(every)), [s.upper * len(STATES) + s.lower for s in every]] = 1.0
-    return np.array([s.log_prior for s in every]), np.log([s.distance_mm for s in every]), belongs
+def _step_arrays() -> tuple[Float, Float, NDArray[np.intp], NDArray[np.intp]]:
+    """Of N ways down, those that join the same pair of states together: log prior (N,), log distance (N,), where each
+    pair's ways begin (pairs,), and the pair as an index into the flattened K x K table (pairs,)."""
+    every = sorted(steps(), key=lambda s: (s.upper, s.lower))
+    pair = np.array([s.upper * len(STATES) + s.lower for s in every])
+    first = np.flatnonzero(np.diff(pair, prepend=-1))
+    return np.array([s.log_prior for s in every]), np.log([s.distance_mm for s in every]), first, pair[first]
 
 
 def _transitions(gaps_mm: Float, log_sizes: Float) -> Float:
     """(sizes, gaps, K, K) log probability of a step between states, times the density of its distance."""
-    log_prior, log_distance, belongs = _step_arrays()
+    log_prior, log_distance, first, pair = _step_arrays()
     seen = np.log(np.maximum(gaps_mm, 1.0))
     deviation = (seen[None, :, None] - log_distance - log_sizes[:, None, None]) / GAP_LOG_SD
     density = np.exp(-0.5 * deviation**2) / (GAP_LOG_SD * np.sqrt(2 * np.pi)) + _GAP_OUTLIER
-    with np.errstate(divide="ignore"):  # steps that do not exist
-        table = np.log((np.exp(log_prior) * density) @ belongs)
-    return np.asarray(table.reshape(len(log_sizes), len(gaps_mm), len(STATES), len(STATES)))
+    table = np.full((len(log_sizes), len(gaps_mm), len(STATES) ** 2), -np.inf)  # steps that do not exist
+    table[:, :, pair] = np.log(np.add.reduceat(np.exp(log_prior) * density, first, axis=2))
+    return table.reshape(len(log_sizes), len(gaps_mm), len(STATES), len(STATES))
 
 
 def _last_terms(sacrum_top_mm: float | None, log_sizes: Float) -> Float:

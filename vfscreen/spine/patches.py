@@ -108,17 +108,17 @@ def _sample(volume: Volume, frame: PatchFrame) -> NDArray[np.float32]:
     if not np.allclose(np.diff(offsets), step):
         raise ValueError("the planes of a patch must be evenly spaced")
     to_kji = volume.inverse_affine[:3, :3][::-1]
-    axes = np.stack([frame.left * step, frame.down * frame.pixel_mm, frame.back * frame.pixel_mm], axis=1)
+    axes = np.stack([frame.down * frame.pixel_mm, frame.back * frame.pixel_mm, frame.left * step], axis=1)
     corner = frame.to_lps(np.zeros(2)) + offsets[0] * frame.left
-    return np.asarray(
-        affine_transform(
-            volume.hu,
-            to_kji @ axes,
-            offset=volume.to_ijk(corner)[::-1],
-            output_shape=(len(offsets), spec.rows, spec.columns),
-            order=1,
-            output=np.float32,
-            cval=AIR_HU,
-            prefilter=False,
-        )
+    # planes innermost: those of one place lie in the same cache line
+    hu = affine_transform(
+        volume.hu,
+        to_kji @ axes,
+        offset=volume.to_ijk(corner)[::-1],
+        output_shape=(spec.rows, spec.columns, len(offsets)),
+        order=1,
+        output=np.float32,
+        cval=AIR_HU,
+        prefilter=False,
     )
+    return np.moveaxis(hu, -1, 0)
