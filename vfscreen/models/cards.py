@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vfscreen.errors import WeightsError
+from vfscreen.spine.film_crop import CropSpec
 from vfscreen.spine.film_strip import StripSpec
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
@@ -108,12 +109,27 @@ class FilmCard(_Part):
     floor: float = Field(gt=0)
 
 
+class CropCard(_Part):
+    """The square crops of films a network was trained on; the fields of `CropSpec`."""
+
+    pixels: int = Field(gt=0)
+    body_depths: float = Field(gt=0)
+    box_sides: float = Field(gt=0)
+
+    @classmethod
+    def of(cls, spec: CropSpec) -> CropCard:
+        return cls(**asdict(spec))
+
+    def spec(self) -> CropSpec:
+        return CropSpec(**self.model_dump())
+
+
 class Preprocessing(_Part):
     """What is done to the image before the network sees it.
 
     window: for a network on CT. slab: for a network on straightened slabs. patch: for one on single vertebrae.
     spacing_mm: for a network on a resampled volume, the voxel size along x, y, z. film: for a network on radiographs;
-    strip: for one on their straightened strips.
+    strip: for one on their straightened strips; crop: for one on square crops of them.
     """
 
     window: IntensityWindow | None = None
@@ -122,6 +138,7 @@ class Preprocessing(_Part):
     spacing_mm: tuple[float, float, float] | None = None
     film: FilmCard | None = None
     strip: StripCard | None = None
+    crop: CropCard | None = None
 
     def hu_window(self) -> IntensityWindow:
         """Of a network on CT. Raises WeightsError where the card has none."""
@@ -157,11 +174,12 @@ class WeightCard(_Part):
 
     labels: vocabularies in the order of the network's output channels, for example `levels` and `keypoints`.
     decode: numbers the adaptor needs to read the network's output (thresholds, calibration), by name.
+    research_only: nothing of patients may rest on these weights; off by default wherever they are used.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     version: str
-    kind: Literal["vertebra", "locator", "endplates", "ribs", "film_locator", "film_vertebra", "film_view"]
+    kind: Literal["vertebra", "locator", "endplates", "ribs", "film_locator", "film_vertebra", "film_view", "fresh"]
     description: str
     architecture: str
     hyperparameters: dict[str, Any]
@@ -172,6 +190,7 @@ class WeightCard(_Part):
     training_command: str
     metrics: tuple[Metric, ...]
     limitations: tuple[str, ...] = ()
+    research_only: bool = False
     licence: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vfscreen.models.ports import Detection
 from vfscreen.morphometry.probability import GradeCalibration
+from vfscreen.spine.film_crop import CropSpec
 from vfscreen.spine.film_strip import StripSpec
 
 Float = NDArray[np.float64]
@@ -85,6 +86,17 @@ class FilmViewReader(Protocol):
     """Says what a picture is: lateral or not, which part of the body, which way up and which way facing."""
 
     def read(self, image: Image, inside: Mask) -> FilmView: ...
+
+
+class FreshClassifier(Protocol):
+    """Says of fractured vertebrae on lateral films whether the fracture is fresh. For research; off by default."""
+
+    @property
+    def crop_spec(self) -> CropSpec: ...
+
+    def read(self, crops: Image, inside: Mask) -> Float:
+        """crops, inside: (n, pixels, pixels) from `spine.film_crop.crop_vertebra` -> (n,) P(fresh | fractured)."""
+        ...
 
 
 @dataclass(frozen=True)
