@@ -154,10 +154,10 @@ class OracleDetector:
     def detect(self, hu: np.ndarray) -> list[Detection]:
         plane = np.maximum(hu[len(hu) // 2].astype(np.float64) - TISSUE_HU, 1.0)
         peaks = np.argwhere((plane == maximum_filter(plane, 5)) & (plane > 0.3 * BEAD_HU))
-        beads = np.array([_refine(plane, r, c) for r, c in peaks]).reshape(-1, 2)
+        beads = np.array([refined_peak(plane, r, c) for r, c in peaks]).reshape(-1, 2)
         if not len(beads):
             return []
-        kind = _column_class(beads[:, 1])
+        kind = column_class(beads[:, 1])
         files = [beads[kind == n][np.argsort(beads[kind == n][:, 0])] for n in range(3)]
         count = min(len(f) // 2 for f in files)
         detections = []
@@ -187,14 +187,14 @@ class OracleRibReader:
         return RibReading(looks[: len(centre_rows)], last[: len(centre_rows)])
 
 
-def _column_class(columns: np.ndarray) -> np.ndarray:
+def column_class(columns: np.ndarray) -> np.ndarray:
     """0 anterior, 1 middle, 2 posterior, by the two widest gaps between sorted columns."""
     order = np.sort(columns)
     cuts = np.sort(np.argsort(np.diff(order))[-2:])
     return np.asarray(np.searchsorted(order[cuts], columns, side="left"))
 
 
-def _refine(plane: np.ndarray, row: int, column: int) -> tuple[float, float]:
+def refined_peak(plane: np.ndarray, row: int, column: int) -> tuple[float, float]:
     """Peak of a Gaussian from its logarithm, a parabola."""
     position = []
     for axis, at in ((0, row), (1, column)):

@@ -30,7 +30,7 @@ from vfscreen.morphometry.probability import (
 from vfscreen.morphometry.reference import adjusted_height_loss
 from vfscreen.schema.names import GRADED_LEVELS, DeformityType
 from vfscreen.screening.result import PatientSummary, Vertebra
-from vfscreen.screening.truncation import is_cut_short
+from vfscreen.screening.truncation import NEAR_FACE_MM, is_cut_short
 from vfscreen.settings import ScreeningSettings
 from vfscreen.settings_density import DensitySettings
 
@@ -63,8 +63,9 @@ def interpret(
 ) -> tuple[tuple[Vertebra, ...], PatientSummary]:
     """Judge a column, from superior to inferior. The vertebrae that are whole are the reference of one another."""
     column = list(found)
+    reach_mm = max(NEAR_FACE_MM, *volume.spacing_mm)
     column = [
-        replace(f, truncated=f.truncated or (e is not None and is_cut_short(volume, f.keypoints_lps_mm, e)))
+        replace(f, truncated=f.truncated or (e is not None and is_cut_short(volume, f.keypoints_lps_mm, e, reach_mm)))
         for f, e in zip(column, _expected(column), strict=True)
     ]
     vertebrae = tuple(_judged(f, e, settings, calibration) for f, e in zip(column, _expected(column), strict=True))

@@ -1,54 +1,63 @@
-"""Is a vertebra cut by the edge of the volume?
+"""Is a vertebra cut by the edge of the volume, or of the film?
 
-Belongs here: geometry of a body against the faces of the volume. Does not belong here: what follows (measure).
+Belongs here: geometry of a body against what was pictured. Does not belong here: what follows (measure, film_measure).
+
+Lengths are mm and positions LPS mm on a CT, (row, column) pixels on a film: one unit for whatever a call is given.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
-
-from vfscreen.geometry.volume import Volume
 
 Float = NDArray[np.float64]
 
 NEAR_FACE_MM = 3.0
-"""An endplate this near to the edge may be the edge itself, read as an endplate."""
+"""CT: an endplate this near to the edge may be the edge itself, read as an endplate."""
 FITS_SHARE = 0.85
 """A body shorter than this share of the expected height (3 sd of normal) is short enough to ask why."""
 
 
-def is_truncated(volume: Volume, keypoints_lps_mm: Float, margin_mm: float) -> bool:
-    """Whether any of the six points (6, 3) lies outside the volume or within `margin_mm` of its edge.
+class Pictured(Protocol):
+    """What was pictured of the patient: a volume or a film."""
+
+    def contains(self, positions: Float, margin: float = 0.0, /) -> NDArray[np.bool_]:
+        """Whether each position (..., D) lies inside, at least `margin` from the edge."""
+        ...
+
+
+def is_truncated(pictured: Pictured, keypoints: Float, margin: float) -> bool:
+    """Whether any of the six points (6, D) lies outside what was pictured or within `margin` of its edge.
 
     Each height is looked at a margin beyond its two ends, too: the outer cortex of an endplate must be in the picture.
     """
-    superior, inferior = keypoints_lps_mm[0::2], keypoints_lps_mm[1::2]
+    superior, inferior = keypoints[0::2], keypoints[1::2]
     along = superior - inferior
     length = np.linalg.norm(along, axis=1, keepdims=True)
-    outward = along / np.where(length > 1e-6, length, 1.0) * margin_mm
-    points = np.concatenate([superior + outward, inferior - outward, keypoints_lps_mm])
-    inside = volume.contains(points)
-    return not bool(inside.all() and volume.contains(keypoints_lps_mm, margin_mm).all())
+    outward = along / np.where(length > 1e-6, length, 1.0) * margin
+    points = np.concatenate([superior + outward, inferior - outward, keypoints])
+    inside = pictured.contains(points)
+    return not bool(inside.all() and pictured.contains(keypoints, margin).all())
 
 
-def is_cut_short(volume: Volume, keypoints_lps_mm: Float, expected_height_mm: float) -> bool:
-    """Whether a body ends at the edge of the volume where a whole one, of the expected height, would go on.
+def is_cut_short(pictured: Pictured, keypoints: Float, expected_height: float, reach: float) -> bool:
+    """Whether a body ends at the edge of the picture where a whole one, of the expected height, would go on.
 
     A network asked for six points gives six, so those of a cut body lie on the edge. True where an endplate lies within
-    NEAR_FACE_MM (or a slice) of the edge and a body of FITS_SHARE of the expected posterior height, measured from the
-    other endplate, does not fit into the volume.
+    `reach` of the edge and a body of FITS_SHARE of the expected posterior height, measured from the other endplate,
+    does not fit into the picture.
     """
-    superior, inferior = keypoints_lps_mm[0::2].mean(axis=0), keypoints_lps_mm[1::2].mean(axis=0)
+    superior, inferior = keypoints[0::2].mean(axis=0), keypoints[1::2].mean(axis=0)
     along = superior - inferior
     length = float(np.linalg.norm(along))
     if length < 1e-6:
         return False
-    reach = max(NEAR_FACE_MM, *volume.spacing_mm)
     for near, far in ((superior, inferior), (inferior, superior)):
         direction = (near - far) / length
-        at_edge = not bool(volume.contains(near + reach * direction))
-        fits = bool(volume.contains(far + FITS_SHARE * expected_height_mm * direction))
+        at_edge = not bool(pictured.contains(near + reach * direction))
+        fits = bool(pictured.contains(far + FITS_SHARE * expected_height * direction))
         if at_edge and not fits:
             return True
     return False

@@ -1,0 +1,90 @@
+"""Name the vertebrae of a film: the column's labelling, with what a film knows of its scale and of its column's ends.
+
+Belongs here: how a film's pixels, its edges and its spacing become evidence for `labelling`. Does not belong here: the
+labelling itself, or finding vertebrae (models).
+
+A film has no millimetres of the patient and often no rib or sacrum that a network reads. What is left is the detector's
+own vote at each vertebra, the proportions of the distances between them, and where the column stops though the picture
+goes on: below the last lumbar vertebra lies the sacrum, above C2 nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfscreen.spine.labelling import EndEvidence, LabelledColumn, SizePrior, label_column
+from vfscreen.spine.priors import SACRUM, STATES, neighbour_steps, patient_size_log_sd
+
+Float = NDArray[np.float64]
+
+MAGNIFICATION = 1.2
+MAGNIFICATION_LOG_SD = 0.1
+"""A film's spacing on the detector over that in the patient: the source stands 1 to 3 m away, the spine 15 to 35 cm in
+front of the detector, which makes 1.05 to 1.5. Working values of ours, wide on purpose."""
+
+END_SEEN_BODY_HEIGHTS = 2.0
+"""So much picture beyond a last centre would hold the whole of one more vertebra (its centre is 1.3 body heights away):
+the column ends there, or the detector missed one."""
+
+_LAST = {"L5": 0.80, "L6": 0.02, "S": 0.05, "L4": 0.08}
+_FIRST = {"C2": 0.25, "C3": 0.03, "C1": 0.02}
+"""Levels of the last and of the first detection where the picture goes on: the detector takes a first sacral body for a
+vertebra, or misses an L5 between the iliac crests. Shoulders hide the upper thoracic spine, so that most columns end
+there, and little is said of the first. The rest is spread over all levels. Working values."""
+
+_LOG_STEP = 0.05
+"""Sizes are tried in steps finer than the scatter of one distance (labelling.GAP_LOG_SD)."""
+
+
+def label_film_column(
+    centres_px: Float,
+    level_scores: Float,
+    visible: tuple[float, float],
+    mm_a_px: float | None = None,
+    calibrated: bool = False,
+) -> LabelledColumn:
+    """Label a column.
+
+    centres_px: (n, 2) body centres, superior first. level_scores: (n, len(LEVELS)) log-likelihoods, comparable within a
+    row. visible: body heights of picture above the first centre and below the last, along the column. mm_a_px:
+    millimetres a pixel of `centres_px`; of the patient where `calibrated`, else of the detector; None without.
+
+    `landmarks` of the result: "S" where the column was seen to end in the lumbar spine, "C2" where in the neck.
+    """
+    centres = np.asarray(centres_px, dtype=np.float64).reshape(-1, 2)
+    if len(centres) == 0:
+        return label_column(np.zeros((0, 3)), level_scores)
+    above, below = (v >= END_SEEN_BODY_HEIGHTS for v in visible)
+    silent = np.zeros(len(STATES))
+    ends = EndEvidence(_end(_FIRST) if above else silent, _end(_LAST) if below else silent)
+    flat = np.concatenate([centres, np.zeros((len(centres), 1))], axis=1)
+    column = label_column(flat, level_scores, sizes=film_sizes(centres, mm_a_px, calibrated), ends=ends)
+    landmarks = ("C2",) * (above and column.levels[0] in _FIRST)
+    landmarks += ("S",) * ("S" in column.levels or (below and column.levels[-1] in ("L5", "L6")))
+    return LabelledColumn(column.levels, column.probabilities, column.posterior, landmarks)
+
+
+def film_sizes(centres_px: Float, mm_a_px: float | None, calibrated: bool) -> SizePrior:
+    """How many pixels the typical patient's millimetre may be on this film. Without any spacing, whatever lets the
+    distances seen be those of some pair of neighbours, all alike."""
+    if mm_a_px is not None:
+        sd = patient_size_log_sd() if calibrated else float(np.hypot(patient_size_log_sd(), MAGNIFICATION_LOG_SD))
+        centre = -np.log(mm_a_px) + (0.0 if calibrated else np.log(MAGNIFICATION))
+        deviations = np.linspace(-3.0, 3.0, max(13, int(np.ceil(6.0 * sd / _LOG_STEP))))
+        return SizePrior(centre + deviations * sd, -0.5 * deviations**2)
+    distances = [step.distance_mm for step in neighbour_steps()]
+    gaps = np.linalg.norm(np.diff(centres_px, axis=0), axis=1)
+    gap = float(np.median(gaps)) if len(gaps) else float(np.median(distances))
+    low, high = np.log(gap / max(distances)) - 0.1, np.log(gap / min(distances)) + 0.1
+    log_size = np.linspace(low, high, int(np.ceil((high - low) / _LOG_STEP)) + 1)
+    return SizePrior(log_size, np.zeros_like(log_size))
+
+
+def _end(shares: dict[str, float]) -> Float:
+    """(len(STATES),) log-likelihood: the named shares, the rest of 1 spread over every vertebra level."""
+    likelihood = np.full(len(STATES), (1.0 - sum(shares.values())) / SACRUM)
+    likelihood[SACRUM] = 1e-6
+    for level, share in shares.items():
+        likelihood[STATES.index(level)] += share
+    return np.asarray(np.log(likelihood))
