@@ -100,7 +100,7 @@ def compare(study: Study, readings: Sequence[Reading], settings: AuditSettings) 
     report = StudyReport(tuple(readings), settings.hedged_is_reported)
     fractured = [v for v in study.vertebrae if v.grade >= settings.found_grade_min]
     levels = list(report.levels)
-    pairs = _matched([v.level for v in fractured], levels, settings.level_tolerance)
+    pairs = match_levels([v.level for v in fractured], levels, settings.level_tolerance)
     found = tuple(_found(v, pairs.get(i), report, levels) for i, v in enumerate(fractured))
     taken = {levels[j] for j in pairs.values()}
     not_found = [_not_found(study, level, m, settings) for level, m in report.levels.items() if level not in taken]
@@ -111,8 +111,8 @@ def compare(study: Study, readings: Sequence[Reading], settings: AuditSettings) 
     return Compared(study, report, found, tuple(not_found))
 
 
-def _matched(found: Sequence[str | None], reported: Sequence[str], tolerance: int) -> dict[int, int]:
-    """Finding -> reported level, one to one: as many pairs as can be, exact ones first, then the nearest.
+def match_levels(found: Sequence[str | None], reported: Sequence[str], tolerance: int) -> dict[int, int]:
+    """Place in `found` -> place in `reported`, one to one: as many pairs as can be, exact ones first, then the nearest.
 
     Numbering differs by a level between readers more often than not one of two neighbours is overlooked, hence the
     tolerance; but one reported level answers for one finding only.

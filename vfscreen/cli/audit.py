@@ -41,6 +41,12 @@ IMPORT_EPILOG = """
 `vfscreen audit import-reread reread-*.csv --key audits/audit-ID/blinding-key.csv --out reference.parquet`
 """
 
+CORRECT_EPILOG = """
+**Examples**
+
+`vfscreen audit correct reference.parquet --audit audits/audit-ID` writes `corrected-rates` into the audit's folder.
+"""
+
 READ_EPILOG = """
 **Examples**
 
@@ -60,6 +66,7 @@ def register(app: typer.Typer) -> None:
     )
     _register_run(group)
     _register_import(group)
+    _register_correct(group)
     _register_read(group)
     app.add_typer(group)
 
@@ -141,6 +148,36 @@ def _register_import(group: typer.Typer) -> None:
                 f"{counts['rows']} readings of {counts['studies']} studies by {', '.join(readers)} in {out}; "
                 f"{counts['not_evaluable']} not evaluable, {empty} not filled in and left out"
             )
+
+
+def _register_correct(group: typer.Typer) -> None:
+    @group.command("correct", epilog=CORRECT_EPILOG)
+    def correct(
+        reference: Annotated[Path, typer.Argument(help="What import-reread wrote: .parquet or .csv.")],
+        audit: Annotated[Path, typer.Option("--audit", help="Folder of the audit whose sheets were read.")],
+        as_json: Annotated[bool, typer.Option("--json", help="Print the rates as JSON.")] = False,
+    ) -> None:
+        """Correct the missed rates by what readers saw, over all studies that were audited, with intervals.
+
+        docs/audit.md says what each rate is of. Nothing of the audit itself changes.
+        """
+        from vfscreen.audit.corrected import MEASURES, correct_audit
+        from vfscreen.audit.inputs import AuditInputError
+        from vfscreen.audit.run import read_summary
+
+        summary = read_summary(audit)
+        if summary is None:
+            raise AuditInputError(f"{audit} holds no complete audit: name the folder of one, audits/audit-ID")
+        made = correct_audit(audit, summary, reference)
+        if as_json:
+            print_json(made)
+            return
+        typer.echo(f"{made['read_studies']} of {made['drawn_studies']} studies read by {made['readers']} reader(s)")
+        for row in made["rates"]:
+            if (row["unit"], row["grouping"]) == ("vertebra", "all"):
+                value = "-" if row["share"] is None else f"{row['share']:.2f}"
+                why = f" ({row['reason']})" if row["reason"] else ""
+                typer.echo(f"{value} ({_interval(row['low'], row['high'])}){why}: {MEASURES[row['measure']]}")
 
 
 def _register_read(group: typer.Typer) -> None:
