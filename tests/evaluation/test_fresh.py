@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vfscreen.evaluation.fresh import ENSEMBLE, Predictions, evaluate_fresh, with_ensemble
+from vfscreen.evaluation.fresh import evaluate_fresh
+from vfscreen.evaluation.fresh_predictions import (
+    ENSEMBLE,
+    Predictions,
+    merged,
+    read_predictions,
+    with_ensemble,
+    write_predictions,
+)
 from vfscreen.evaluation.fresh_tables import LabelRow, read_labels, read_reader_calls, with_splits
 from vfscreen.evaluation.metric import EvaluationError
 from vfscreen.evaluation.resampling import Bootstrap
@@ -200,3 +208,21 @@ def test_a_reader_table_with_an_unknown_item_or_a_second_call_is_refused(tmp_pat
     path.write_text("item_id,reader,call\ncontrol-1,A,1\ncontrol-1,A,0\n")
     with pytest.raises(EvaluationError, match="twice"):
         read_reader_calls(path, predictions().item_id)
+
+
+def test_predictions_survive_their_file_and_models_are_put_side_by_side(tmp_path: Path) -> None:
+    given = predictions()
+    write_predictions(given, tmp_path / "p.csv")
+    back = read_predictions(tmp_path / "p.csv")
+    assert (back.item_id, back.split) == (given.item_id, given.split)
+    assert np.allclose(back.scores["two"], given.scores["two"], atol=1e-8)
+    turned = back.take(range(15, -1, -1))
+    other = Predictions(turned.item_id, turned.patient_id, turned.split, turned.truth, {"three": turned.scores["one"]})
+    together = merged([given, other])
+    assert np.allclose(together.scores["three"], given.scores["one"], atol=1e-8)
+    with pytest.raises(EvaluationError, match="there twice"):
+        merged([given, back])
+    with pytest.raises(EvaluationError, match="other items"):
+        merged([given, other.of("control")])
+    with pytest.raises(EvaluationError, match="disagree"):
+        merged([given, Predictions(other.item_id, other.patient_id, other.split, ~other.truth, other.scores)])

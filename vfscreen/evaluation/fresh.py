@@ -11,13 +11,14 @@ over patients; McNemar's and DeLong's tests are of items, which every row says b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from vfscreen.evaluation.binary import binary_metrics, confusion
+from vfscreen.evaluation.fresh_predictions import Predictions
 from vfscreen.evaluation.fresh_tables import ReaderRow
 from vfscreen.evaluation.metric import Bool, EvaluationError, Float, source_of
 from vfscreen.evaluation.readers import mcnemar_test
@@ -28,56 +29,9 @@ from vfscreen.evaluation.thresholds import ChosenThreshold, apply_threshold, cho
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
-ENSEMBLE = "ensemble"
 EVALUATED = ("validation", "control")
 MEASURES = ("accuracy", "sensitivity", "specificity", "precision", "npv", "f1")
 """Of binary.binary_metrics those that are shown; the paper's and the negative predictive value."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Probabilities of a fresh fracture, of n items. scores: model -> (n,).
-
-    ValueError where lengths differ or a probability is not one.
-    """
-
-    item_id: tuple[str, ...]
-    patient_id: tuple[str, ...]
-    split: tuple[str, ...]
-    truth: Bool
-    scores: Mapping[str, Float]
-
-    def __post_init__(self) -> None:
-        n = len(self.item_id)
-        if not all(len(part) == n for part in (self.patient_id, self.split, self.truth, *self.scores.values())):
-            raise ValueError("predictions differ in length")
-        for model, score in self.scores.items():
-            if not (np.isfinite(score).all() and (score >= 0).all() and (score <= 1).all()):
-                raise ValueError(f"probabilities of {model} are not between 0 and 1")
-
-    def take(self, index: Sequence[int]) -> Predictions:
-        """These items, in this order."""
-        return Predictions(
-            tuple(self.item_id[i] for i in index),
-            tuple(self.patient_id[i] for i in index),
-            tuple(self.split[i] for i in index),
-            self.truth[list(index)],
-            {model: score[list(index)] for model, score in self.scores.items()},
-        )
-
-    def of(self, split: str) -> Predictions:
-        """The items of one split."""
-        return self.take([i for i, s in enumerate(self.split) if s == split])
-
-
-def with_ensemble(predictions: Predictions) -> Predictions:
-    """The models' mean log-odds as one model more; unchanged where there are fewer than two."""
-    if len(predictions.scores) < 2 or ENSEMBLE in predictions.scores:
-        return predictions
-    clipped = np.clip(np.stack(list(predictions.scores.values())), 1e-6, 1 - 1e-6)
-    mean = np.log(clipped / (1 - clipped)).mean(axis=0)
-    scores = {**predictions.scores, ENSEMBLE: 1 / (1 + np.exp(-mean))}
-    return Predictions(predictions.item_id, predictions.patient_id, predictions.split, predictions.truth, scores)
 
 
 def evaluate_fresh(
