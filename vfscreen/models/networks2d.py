@@ -25,6 +25,9 @@ STRIDE = 2
 PADDING = 32
 """Rows and columns of the input must be multiples of this."""
 
+FILM_HEIGHT_PX = 20.0
+"""Body height that a film locator's height output of 0 means."""
+
 OFFSET_SCALE = 16.0
 """Pixels a unit of the offset outputs."""
 
@@ -100,6 +103,27 @@ class VertebraNet(_Pyramid):
             "fracture": classes[:, len(LEVELS) :],
             "points": functional.pixel_shuffle(self.point_head(fine), STRIDE),
         }
+
+
+class FilmLocatorNet(_Pyramid):
+    """(N, 1, H, W) whole film at low resolution -> dict of tensors at H/4 x W/4.
+
+    column: (N, 1) logits of the line through the vertebral bodies' centres. height: (N, 1) log of the local body height
+    in units of `FILM_HEIGHT_PX` pixels. facing: (N, 1) logits of the patient facing the right edge. The last two mean
+    something on the line only.
+    """
+
+    def __init__(self, planes: int = 1, widths: tuple[int, ...] = (12, 20, 32, 48, 56)) -> None:
+        super().__init__(planes, widths)
+        wide = widths[1]
+        self.head = nn.Sequential(_conv(wide, 32, 3), nn.Conv2d(32, 3, 1))
+        bias = cast(nn.Conv2d, self.head[-1]).bias
+        assert bias is not None
+        nn.init.constant_(bias[:1], -3.0)  # the line is thin: start from its absence
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        maps = self.head(self.pyramid(image)[1])
+        return {"column": maps[:, :1], "height": maps[:, 1:2], "facing": maps[:, 2:]}
 
 
 class EndplateNet(_Pyramid):

@@ -27,9 +27,9 @@ class StripSpec:
     anterior, posterior: extent before and behind the course. margin: how far the strip goes beyond both its ends.
     """
 
-    pixels_a_body_height: float = 36.0
-    anterior: float = 2.0
-    posterior: float = 22.0 / 9.0
+    pixels_a_body_height: float = 32.0
+    anterior: float = 1.75
+    posterior: float = 2.25
     margin: float = 1.5
 
     @property
@@ -77,15 +77,18 @@ def straighten_film(
 
     image: (H, W) float32. inside: (H, W) bool, False where padding, shutter or collimation hides the patient.
     """
-    rows = np.arange(spec.rows(course), dtype=np.float64)
-    columns = np.arange(spec.columns, dtype=np.float64)
-    u = rows / spec.pixels_a_body_height - spec.margin
-    v = columns / spec.pixels_a_body_height - spec.anterior
-    place, _, posterior, height = course.frame_at(u)
-    at = place[:, None, :] + (v[None, :] * height[:, None])[..., None] * posterior[:, None, :]
+    at = strip_grid(course, spec, -spec.margin, spec.rows(course))
     scale = float(np.median(course.body_height_px)) / spec.pixels_a_body_height
     sampled, known = sample_film(image, inside, at, scale)
     return FilmStrip(sampled, known, course, spec)
+
+
+def strip_grid(course: FilmCourse, spec: StripSpec, first_u: float, rows: int) -> Float:
+    """(rows, columns, 2) pixels of the film under `rows` rows of a strip that begins at `first_u` body heights."""
+    u = np.arange(rows, dtype=np.float64) / spec.pixels_a_body_height + first_u
+    v = np.arange(spec.columns, dtype=np.float64) / spec.pixels_a_body_height - spec.anterior
+    place, _, posterior, height = course.frame_at(u)
+    return np.asarray(place[:, None, :] + (v[None, :] * height[:, None])[..., None] * posterior[:, None, :])
 
 
 def sample_film(

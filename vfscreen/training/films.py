@@ -19,6 +19,7 @@ from vfscreen.settings import load_settings
 from vfscreen.synthesis.projection import View
 from vfscreen.training.film_bodies import read_body
 from vfscreen.training.film_cases import save_case
+from vfscreen.training.film_commands import add_commands
 from vfscreen.training.film_pool import draw_geometry, make_case
 
 
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pool.add_argument("--ap", type=int, default=0, help="AP films a body")
     pool.add_argument("--seed", type=int, default=0)
     pool.set_defaults(run_command=_pool)
+    add_commands(commands)
     parsed = parser.parse_args(arguments)
     status: int = parsed.run_command(parsed)
     return status

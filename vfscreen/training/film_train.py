@@ -1,0 +1,173 @@
+"""Train the film networks: one process exposes and cuts samples, this one learns.
+
+Belongs here: settings of a run, batches, the two networks' runs. Does not belong here: samples, losses, the loop and
+its files (loop), the processes (drawing), measuring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vfscreen.models.cards import load_tensors, read_card
+from vfscreen.models.networks2d import STRIDE, FilmLocatorNet, VertebraNet
+from vfscreen.spine.film_strip import StripSpec
+from vfscreen.training.drawing import drawn_batches
+from vfscreen.training.film_cases import FilmCase, load_case
+from vfscreen.training.film_locator_samples import SHAPES, draw_film_locator_sample
+from vfscreen.training.film_losses import FilmLocatorBatch, film_locator_loss
+from vfscreen.training.film_strip_samples import draw_strip_sample
+from vfscreen.training.loop import LoopSettings, run_training
+from vfscreen.training.vertebra_losses import Batch, vertebra_loss
+
+VERTEBRA_PARTS = ("centre", "offsets", "levels", "fracture", "points", "distance")
+LOCATOR_PARTS = ("line", "height", "facing")
+USES = 6
+"""Samples drawn of a case before another is read from disk."""
+AT_HAND = 12
+"""Cases held in memory; a batch mixes them."""
+
+
+@dataclass(frozen=True)
+class FilmTrainSettings:
+    """One run. pools: folders of lateral cases; files that appear while training runs are taken up.
+    source_weights: chance of the cases of a source, by the beginning of its name, 1 where none fits."""
+
+    pools: tuple[Path, ...]
+    run: Path
+    steps: int
+    batch: int
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    warm_up: int = 60
+    ema_decay: float = 0.995
+    seed: int = 0
+    workers: int = 1
+    threads: int = 1
+    device: str = "cpu"
+    checkpoint_seconds: float = 120.0
+    source_weights: tuple[tuple[str, float], ...] = ()
+
+
+def train_film_vertebra(settings: FilmTrainSettings, start_from: Path | None = None) -> Path:
+    """Run (or resume) the vertebra network; returns the checkpoint's path. start_from: card of a CT vertebra network
+    whose weights a fresh run begins with. Raises FileNotFoundError where there are no cases."""
+    network = VertebraNet(planes=1)
+    if start_from is not None:
+        network.load_state_dict(one_plane(load_tensors(read_card(start_from), start_from), 5))
+    return _train(network, settings, draw_vertebra_batch, _vertebra_step, VERTEBRA_PARTS)
+
+
+def train_film_locator(settings: FilmTrainSettings) -> Path:
+    """Run (or resume) the locator; returns the checkpoint's path. Raises FileNotFoundError where there are no cases."""
+    return _train(FilmLocatorNet(), settings, draw_locator_batch, _locator_step, LOCATOR_PARTS)
+
+
+def one_plane(weights: dict[str, Tensor], planes: int) -> dict[str, Tensor]:
+    """Weights of a network of parallel planes for one of a single plane: as if all planes showed the same image."""
+    first = weights["stem.1.0.weight"]
+    halves = planes // 2
+    # channels come as the middle plane, the pairs' means, their differences, each as STRIDE^2 pixels
+    by_plane = first.reshape(first.shape[0], planes, STRIDE**2, *first.shape[2:])
+    return weights | {"stem.1.0.weight": by_plane[:, : halves + 1].sum(dim=1)}
+
+
+def _train(
+    network: torch.nn.Module,
+    settings: FilmTrainSettings,
+    draw: Callable[[list[FilmCase], int, np.random.Generator], dict[str, Any]],
+    step: Callable[[torch.nn.Module, dict[str, Tensor]], tuple[Tensor, dict[str, float]]],
+    parts: tuple[str, ...],
+) -> Path:
+    if not any(any(pool.glob("lateral-*.npz")) for pool in settings.pools):
+        raise FileNotFoundError(f"no lateral film cases in {[str(p) for p in settings.pools]}: run `pool` first")
+    device = torch.device(settings.device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
+
+    @contextmanager
+    def batches(start: int) -> Iterator[Iterator[dict[str, Tensor]]]:
+        with drawn_batches(partial(_batches, settings, draw, start), settings.workers) as drawn:
+            yield ({name: torch.from_numpy(v).to(device) for name, v in batch.items()} for batch in drawn)
+
+    names = {f.name for f in fields(LoopSettings)} & {f.name for f in fields(FilmTrainSettings)}
+    loop = LoopSettings(log_every=20, **{name: getattr(settings, name) for name in names})
+    return run_training(network, loop, batches, step, parts, asdict(settings))
+
+
+def _vertebra_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    image = batch["image"][:, None].contiguous(memory_format=torch.channels_last)
+    with torch.autocast(image.device.type, dtype=torch.bfloat16):
+        outputs = network(image)
+    names = ("points", "weight", "level", "fracture", "judged")
+    return vertebra_loss(outputs, Batch(image, *(batch[name] for name in names)))
+
+
+def _locator_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    image = batch["image"][:, None].contiguous(memory_format=torch.channels_last)
+    with torch.autocast(image.device.type, dtype=torch.bfloat16):
+        outputs = network(image)
+    names = ("line", "height", "judged", "facing")
+    return film_locator_loss(outputs, FilmLocatorBatch(image, *(batch[name] for name in names)))
+
+
+def draw_vertebra_batch(cases: list[FilmCase], count: int, rng: np.random.Generator) -> dict[str, Any]:
+    """A batch of strip windows of cases drawn from those at hand."""
+    spec = StripSpec()
+    return _stacked([draw_strip_sample(cases[int(rng.integers(len(cases)))], spec, rng) for _ in range(count)])
+
+
+def draw_locator_batch(cases: list[FilmCase], count: int, rng: np.random.Generator) -> dict[str, Any]:
+    """A batch of film windows of one shape, of cases drawn from those at hand."""
+    shape = SHAPES[int(rng.integers(len(SHAPES)))]
+    return _stacked([draw_film_locator_sample(cases[int(rng.integers(len(cases)))], shape, rng) for _ in range(count)])
+
+
+def _stacked(samples: list[Any]) -> dict[str, Any]:
+    return {f.name: np.stack([getattr(s, f.name) for s in samples]) for f in fields(samples[0])}
+
+
+def _batches(
+    settings: FilmTrainSettings,
+    draw: Callable[[list[FilmCase], int, np.random.Generator], dict[str, Any]],
+    start: int,
+    number: int,
+) -> Iterator[dict[str, Any]]:
+    """Batches of one worker. The pool is listed again as cases are exchanged: it may grow while training runs."""
+    rng = np.random.default_rng([settings.seed, start, number])
+    cases = [_read(settings, rng) for _ in range(AT_HAND)]
+    drawn = 0
+    while True:
+        yield draw(cases, settings.batch, rng)
+        drawn += settings.batch
+        while drawn >= USES:
+            drawn -= USES
+            cases[int(rng.integers(AT_HAND))] = _read(settings, rng)
+
+
+def _read(settings: FilmTrainSettings, rng: np.random.Generator) -> FilmCase:
+    """A lateral case: first a source by its weight, then one of its cases."""
+    paths = sorted(path for pool in settings.pools for path in pool.glob("lateral-*.npz"))
+    sources: dict[str, list[Path]] = {}
+    for path in paths:
+        sources.setdefault(path.stem.rsplit("-", 2)[0].removeprefix("lateral-"), []).append(path)
+    names = sorted(sources)
+    chances = np.array([_weight(name, settings.source_weights) for name in names])
+    chosen = sources[names[int(rng.choice(len(names), p=chances / chances.sum()))]]
+    for _ in range(20):
+        case = load_case(chosen[int(rng.integers(len(chosen)))])
+        if len(case.points) >= 2:
+            return case
+    raise ValueError(f"cases of {case.source} show fewer than two vertebrae")
+
+
+def _weight(name: str, weights: tuple[tuple[str, float], ...]) -> float:
+    fitting = [(len(prefix), weight) for prefix, weight in weights if name.startswith(prefix)]
+    return max(fitting)[1] if fitting else 1.0
