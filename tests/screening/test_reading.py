@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def volume(row: dict[str, Any]) -> Volume:
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
 def test_in_order(ahead: int) -> None:
-    got = [r.volume.hu.item() for r in read_ahead(ROWS, volume, ahead, 10) if r.volume is not None]
+    got = [r.value.hu.item() for r in read_ahead(ROWS, volume, ahead, 10) if r.value is not None]
     assert got == [0, 1, 2, 3, 4, 5]
 
 
@@ -95,6 +96,20 @@ def test_a_reader_that_hangs_is_left_and_the_next_one_read(ahead: int) -> None:
     released.set()
     assert found[1].error is not None and found[1].error.reason is ReasonCode.TIMED_OUT
     assert [f.error for i, f in enumerate(found) if i != 1] == [None] * 5
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_items_may_be_looked_up_as_they_are_read(ahead: int) -> None:
+    """They are asked for one at a time, and what their source raises is the consumer's."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield from ROWS[:2]
+        raise StorageFull("full")
+
+    seen: list[dict[str, Any]] = []
+    with pytest.raises(StorageFull):
+        seen.extend(readout.item for readout in read_ahead(rows(), volume, ahead, 10))
+    assert seen == ROWS[:2]
 
 
 def test_a_consumer_that_leaves_stops_the_reader() -> None:

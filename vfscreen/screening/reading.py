@@ -1,7 +1,7 @@
-"""Volumes of a shard, read and decoded ahead of their screening.
+"""Volumes and films of a shard, read and decoded ahead of their screening.
 
 Belongs here: overlapping reading with inference in bounded memory, and turning what goes wrong in reading into the
-typed error of its item. Does not belong here: how a volume is read (ingest.decode), what follows (shard).
+typed error of its item. Does not belong here: how a volume or a film is read (ingest), what follows (shard).
 """
 
 from __future__ import annotations
@@ -9,65 +9,69 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 from vfscreen.errors import Failed, ItemError, ReasonCode, SiteError, Stage
-from vfscreen.geometry.volume import Volume
 
-Row = dict[str, Any]
-Read = Callable[[Row], Volume]
 _POLL_S = 0.2
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 @dataclass(eq=False)
-class Readout:
-    """What reading one series gave: a volume or an error. The consumer may drop `volume` to free its memory."""
+class Readout(Generic[Item, Value]):
+    """What reading one item (a series, or one film of one) gave: a value or an error. The consumer may drop `value` to
+    free its memory."""
 
-    manifest_row: Row
-    volume: Volume | None
+    item: Item
+    value: Value | None
     error: ItemError | None
     seconds: float
 
 
-def read_ahead(rows: Sequence[Row], read: Read, ahead: int, timeout_s: float) -> Iterator[Readout]:
-    """Read each series, in order, up to `ahead` volumes in advance of the one the consumer works on.
+def read_ahead(
+    items: Iterable[Item], read: Callable[[Item], Value], ahead: int, timeout_s: float
+) -> Iterator[Readout[Item, Value]]:
+    """Read each item, in order, up to `ahead` values in advance of the one the consumer works on.
 
-    ahead: 0 reads when asked. At any time at most `ahead` + 1 volumes are held, the consumer's among them, if it drops
-    one before asking for the next. timeout_s: a series that takes longer to read ends as timed_out; its thread is left
+    ahead: 0 reads when asked. At any time at most `ahead` + 1 values are held, the consumer's among them, if it drops
+    one before asking for the next. timeout_s: an item that takes longer to read ends as timed_out; its thread is left
     to its fate (a dead file server cannot be interrupted).
-    SiteError and what is no Exception end the iteration; all else is an error of its series.
+    SiteError and what is no Exception end the iteration; all else is an error of its item. What `items` itself raises
+    ends the iteration, too.
     """
     if ahead == 0:
-        for row in rows:
-            yield _readout(row, read, timeout_s)
+        for item in items:
+            yield _readout(item, read, timeout_s)
         return
     permits = threading.Semaphore(ahead)
-    done: queue.SimpleQueue[Readout | BaseException] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Readout[Item, Value] | BaseException | None] = queue.SimpleQueue()
     stop = threading.Event()
 
     def produce() -> None:
         try:
-            for row in rows:
+            for item in items:
                 while not permits.acquire(timeout=_POLL_S):
                     if stop.is_set():
                         return
                 if stop.is_set():
                     return
-                done.put(_readout(row, read, timeout_s))
+                done.put(_readout(item, read, timeout_s))
+            done.put(None)
         except BaseException as error:  # handed to the consumer, who raises it
             done.put(error)
 
     producer = threading.Thread(target=produce, name="read-ahead", daemon=True)
     producer.start()
     try:
-        for _ in rows:
-            item = done.get()
-            if isinstance(item, BaseException):
-                raise item
+        while (readout := done.get()) is not None:
+            if isinstance(readout, BaseException):
+                raise readout
             permits.release()
-            yield item
+            yield readout
     finally:
         stop.set()
 
@@ -83,15 +87,15 @@ def as_item_error(error: Exception, stage: Stage) -> ItemError:
     return Failed(stage, ReasonCode.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
 
 
-def _readout(row: Row, read: Read, timeout_s: float) -> Readout:
+def _readout(item: Item, read: Callable[[Item], Value], timeout_s: float) -> Readout[Item, Value]:
     started = time.monotonic()
-    outcome: list[Volume | BaseException] = []
+    outcome: list[tuple[Value, None] | tuple[None, BaseException]] = []
 
     def work() -> None:
         try:
-            outcome.append(read(row))
+            outcome.append((read(item), None))
         except BaseException as error:  # raised again below, in the thread that waits
-            outcome.append(error)
+            outcome.append((None, error))
 
     reader = threading.Thread(target=work, name="read-series", daemon=True)
     reader.start()
@@ -99,10 +103,10 @@ def _readout(row: Row, read: Read, timeout_s: float) -> Readout:
     seconds = time.monotonic() - started
     if not outcome:
         late = Failed(Stage.READ, ReasonCode.TIMED_OUT, f"reading took longer than {timeout_s:.0f} s")
-        return Readout(row, None, late, seconds)
-    result = outcome.pop()
-    if isinstance(result, Volume):
-        return Readout(row, result, None, seconds)
-    if not isinstance(result, Exception):
-        raise result
-    return Readout(row, None, as_item_error(result, Stage.READ), seconds)
+        return Readout(item, None, late, seconds)
+    value, raised = outcome.pop()
+    if raised is None:
+        return Readout(item, value, None, seconds)
+    if not isinstance(raised, Exception):
+        raise raised
+    return Readout(item, None, as_item_error(raised, Stage.READ), seconds)

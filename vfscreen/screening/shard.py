@@ -98,10 +98,10 @@ def process_models(screening: ScreeningSettings, release: str = "default") -> Mo
     return load_models(release, threads=int(threads) if threads.isdecimal() else None, screening=screening)
 
 
-def _screen(readout: Readout, models: ModelSet, settings: Settings, lake: Lake) -> tuple[Row, list[Row]]:
+def _screen(readout: Readout[Row, Volume], models: ModelSet, settings: Settings, lake: Lake) -> tuple[Row, list[Row]]:
     """Rows of one series. Raises SiteError only."""
-    row, volume = readout.manifest_row, readout.volume
-    readout.volume = None  # so that its memory is free before the next series is asked for
+    row, volume = readout.item, readout.value
+    readout.value = None  # so that its memory is free before the next series is asked for
     if volume is None:
         assert readout.error is not None
         return ended_series_row(row, readout.error, readout.seconds), []
