@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import cast
+from typing import Protocol, cast
 
 from spacy.matcher import Matcher
 from spacy.tokens import Doc, Span
@@ -57,6 +57,12 @@ class Mention:
     grade: int | None = None
     shape: str | None = None
     height_loss_percent: float | None = None
+
+
+class Reads(Protocol):
+    """What reads a report's text."""
+
+    def read(self, text: str) -> list[Mention]: ...
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 from vfscreen.audit.inputs import InputTable, parsed_date
-from vfscreen.audit.mentions import REPORTED, Mention, ReportReader, Status
+from vfscreen.audit.mentions import REPORTED, Mention, Reads, Status
 from vfscreen.ingest.identity import Pseudonymiser
 
 
@@ -57,7 +57,7 @@ def read_reports(
     tables: Sequence[InputTable],
     studies_of: Mapping[str, Sequence[str]],
     pseudonymiser: Pseudonymiser,
-    reader: ReportReader,
+    reader: Reads,
 ) -> tuple[dict[str, list[Reading]], ReportAccount]:
     """(StudyInstanceUID -> its reports by date, where every row went). Only reports of the lake's studies are read."""
     found: dict[str, list[Reading]] = {}

@@ -4,7 +4,7 @@ Belongs here: the order of the steps, the account, what makes an audit complete.
 
 An audit lies in `OUT/audit-ID`, where ID names its inputs: the lake's rows, the tables' bytes, the settings, the rules.
 `audit.json` is written last and names every other file with its hash: an audit without it does not exist, and one that
-is complete is not made again.
+is complete is not made again. Where something changed only the texts that no audit before had read are read (`cache`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from vfscreen.audit import care as care_module
 from vfscreen.audit import lists, rates, sampling
+from vfscreen.audit.cache import CACHE_FILE, CachedReader
 from vfscreen.audit.care import CareTable, read_care
 from vfscreen.audit.compare import Compared, compare
 from vfscreen.audit.findings import LakeFindings, read_findings
@@ -36,7 +37,7 @@ from vfscreen.lake.views import snapshot
 from vfscreen.settings import Settings
 
 AUDIT_VERSION = 1
-"""Raise it when the same inputs come to give other files."""
+"""Raise it when the same inputs come to give other files, or the same text another reading."""
 
 SUMMARY_FILE = "audit.json"
 LATEST_FILE = "latest.json"
@@ -84,11 +85,13 @@ class _Counted:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """folder: of the audit. reused: it was complete already. summary: what audit.json holds; no text, no identifier."""
+    """folder: of the audit. reused: it was complete already. summary: what audit.json holds; no text, no identifier.
+    read_anew: texts that no audit before had read by these rules."""
 
     folder: Path
     reused: bool
     summary: dict[str, Any]
+    read_anew: int = 0
 
 
 def run_audit(request: AuditRequest) -> AuditResult:
@@ -105,7 +108,8 @@ def run_audit(request: AuditRequest) -> AuditResult:
         return AuditResult(folder, True, made)
     findings = read_findings(lake, request.model_release)
     tables = request.report_tables()
-    readings, account = read_reports(tables, findings.by_accession, pseudonymiser, reader)
+    with CachedReader(reader, out / CACHE_FILE, f"{AUDIT_VERSION}|{reader.rules.release}") as cached:
+        readings, account = read_reports(tables, findings.by_accession, pseudonymiser, cached)
     compared = [
         compare(findings.studies[uid], readings[uid], request.settings.audit)
         for uid in sorted(readings)
@@ -148,7 +152,7 @@ def run_audit(request: AuditRequest) -> AuditResult:
     }
     write_private(folder / SUMMARY_FILE, as_json(summary))
     _point_to(out, folder)
-    return AuditResult(folder, False, json.loads(as_json(summary)))
+    return AuditResult(folder, False, json.loads(as_json(summary)), cached.read_count)
 
 
 def plan_audit(request: AuditRequest) -> dict[str, Any]:
