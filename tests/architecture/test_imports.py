@@ -50,8 +50,14 @@ ALLOWED: dict[str, set[str]] = {
     },
     "vfscreen.report.evaluation": {"vfscreen.evaluation", "vfscreen.report.evaluation"},
     # the picture draws a screening's result, and a shard draws the picture: one layer, told apart by pure values
-    "vfscreen.report": MEASURING | {"vfscreen.report.overlay", "vfscreen.report.canvas", "vfscreen.screening.result"},
-    "vfscreen.screening": MEASURING | ADAPTORS | {"vfscreen.screening", "vfscreen.report.overlay"},
+    "vfscreen.report": MEASURING
+    | {
+        *("vfscreen.report.overlay", "vfscreen.report.film_overlay", "vfscreen.report.canvas", "vfscreen.report.marks"),
+        *("vfscreen.screening.result", "vfscreen.screening.film_result"),
+    },
+    "vfscreen.screening": MEASURING
+    | ADAPTORS
+    | {"vfscreen.screening", "vfscreen.report.overlay", "vfscreen.report.film_overlay"},
     "vfscreen.training": PRODUCT | SIDE_BRANCHES,
     "vfscreen.synthesis": PRODUCT | SIDE_BRANCHES,
     "vfscreen.cli": PRODUCT | SIDE_BRANCHES | {"vfscreen.cli"},

@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
 
 Float = NDArray[np.float64]
 Colour = tuple[int, int, int]
@@ -43,6 +44,18 @@ def grey_image(hu: NDArray[np.float32], inside: NDArray[np.bool_], size: tuple[i
     rgb = np.repeat(grey[..., None], 3, axis=2)
     rgb[~inside] = (20, 28, 48)
     return Image.fromarray(rgb.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+
+
+def film_grey(image: NDArray[np.float32], inside: NDArray[np.bool_], detail_px: float) -> NDArray[np.uint8]:
+    """(rows, columns) values of a film -> shades, bone bright, for looking only; what is no picture is dark.
+
+    Half of what is wider than `detail_px` is taken away, so that a spine is seen behind lung and behind pelvis at once.
+    """
+    known = np.where(inside, image, np.median(image[inside]) if inside.any() else 0.0).astype(np.float32)
+    local = known - 0.6 * gaussian_filter(known, detail_px, truncate=2.5)
+    low, high = np.percentile(local[inside] if inside.any() else local, (0.5, 99.7))
+    grey = np.clip((local - low) / max(float(high - low), 1e-9), 0.0, 1.0) * 235 + 10
+    return np.asarray(np.where(inside, grey, 0)).astype(np.uint8)
 
 
 def cross(draw: ImageDraw.ImageDraw, x: float, y: float, arm: float, colour: Colour) -> None:

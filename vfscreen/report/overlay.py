@@ -1,7 +1,7 @@
 """The picture by which a reader verifies a series' findings at a glance.
 
-Belongs here: the layout of that picture. Does not belong here: drawing tools (canvas), findings (screening), where the
-picture is kept (lake).
+Belongs here: the layout of that picture. Does not belong here: a film's (film_overlay), drawing tools (canvas), how
+findings are written (marks), findings (screening), where the picture is kept (lake).
 
 Left: the straightened sagittal view through the middle of the column, head up, front to the left, with the six points
 and three heights of every vertebra, and the border of the region whose density was measured. Beside each: level, grade,
@@ -20,21 +20,21 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from vfscreen.density.result import SeriesDensity, VertebraDensity
-from vfscreen.report.canvas import (
-    BACKGROUND,
-    CUT,
-    FAINT,
-    GRADES,
-    REGION,
-    TEXT,
-    Colour,
-    circle,
-    cross,
-    font,
-    grey_image,
+from vfscreen.report.canvas import BACKGROUND, FAINT, REGION, TEXT, font, grey_image
+from vfscreen.report.marks import (
+    apart,
+    colour_of,
+    count_summary,
+    finding,
+    flagged,
+    label_of,
+    mark_body,
+    measurements,
+    patient_summary,
+    table_entry,
 )
 from vfscreen.schema.names import FocalLesion
-from vfscreen.screening.result import PatientSummary, ScreeningResult, Vertebra
+from vfscreen.screening.result import ScreeningResult, Vertebra
 from vfscreen.spine.straighten import StraightenedSlab
 
 Float = NDArray[np.float64]
@@ -47,7 +47,6 @@ _FOOT_PX = 30
 _MARGIN_PX = 14
 _DETAIL_MM = (58.0, 46.0)
 _DETAIL_SCALE = 5.0
-_DETAILS_MAX = 8
 _HU_X = 408
 
 
@@ -95,8 +94,8 @@ def draw_overlay(result: ScreeningResult, title: str, flagged_grade_min: int = 1
     rows, columns = slab.hu.shape[1:]
     scale = float(np.clip(_HEIGHT_PX / (rows * px), _SCALE_MIN, _SCALE_MAX))
     overview = _View(slab, 0, 0, rows, columns, scale * px, _MARGIN_PX, _HEAD_PX)
-    flagged = _flagged(result.vertebrae, flagged_grade_min)
-    details, width, height = _detail_views(slab, flagged, overview)
+    shown, left_out = flagged(result.vertebrae, flagged_grade_min)
+    details, width, height = _detail_views(slab, shown, overview)
     canvas = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     overview.paste(canvas)
@@ -109,22 +108,18 @@ def draw_overlay(result: ScreeningResult, title: str, flagged_grade_min: int = 1
         plain.paste(canvas)
         marked.paste(canvas)
         _mark(draw, marked, vertebra, arm=6.0, uncertainty=True)
-        draw.text((plain.x, plain.y - 20), _label(vertebra), font=font(15, bold=True), fill=_colour(vertebra))
-        draw.text((plain.x + 110, plain.y - 19), _finding(vertebra), font=font(13), fill=TEXT)
-    if len(flagged) > len(details):
-        note = f"{len(flagged) - len(details)} more flagged vertebrae are not enlarged"
+        draw.text((plain.x, plain.y - 20), label_of(vertebra), font=font(15, bold=True), fill=colour_of(vertebra))
+        draw.text((plain.x + 110, plain.y - 19), finding(vertebra), font=font(13), fill=TEXT)
+    if left_out:
+        note = f"{left_out} more flagged vertebrae are not enlarged"
         draw.text((width - 330, height - 22), note, font=font(12), fill=FAINT)
     stream = io.BytesIO()
     canvas.save(stream, "PNG", compress_level=4)
     return stream.getvalue()
 
 
-def _flagged(vertebrae: Sequence[Vertebra], grade_min: int) -> list[Vertebra]:
-    return [v for v in vertebrae if v.genant_grade is not None and v.genant_grade >= grade_min]
-
-
 def _detail_views(
-    slab: StraightenedSlab, flagged: Sequence[Vertebra], overview: _View
+    slab: StraightenedSlab, shown: Sequence[Vertebra], overview: _View
 ) -> tuple[list[tuple[Vertebra, _View, _View]], int, int]:
     """(vertebra, plain crop, crop to mark) in columns beside the table, and the canvas' width and height."""
     left = overview.x + overview.size[0] + _TABLE_PX
@@ -133,8 +128,6 @@ def _detail_views(
     rows, columns = _DETAIL_MM[1] / px, _DETAIL_MM[0] / px
     scale = _DETAIL_SCALE * px
     block_w, block_h = 2 * round(columns * scale) + 8 + _MARGIN_PX, round(rows * scale) + 34
-    worst = sorted(flagged, key=lambda v: -(v.height_loss_ratio_adjusted or 0.0))[:_DETAILS_MAX]
-    shown = [v for v in flagged if v in worst]
     height = max(height, _HEAD_PX + block_h + _FOOT_PX)
     fit = max(1, (height - _HEAD_PX - _FOOT_PX) // block_h)
     details = []
@@ -149,31 +142,9 @@ def _detail_views(
     return details, left + -(-len(shown) // fit) * block_w + _MARGIN_PX, height
 
 
-def _colour(vertebra: Vertebra) -> Colour:
-    return CUT if vertebra.genant_grade is None else GRADES[vertebra.genant_grade]
-
-
-def _label(vertebra: Vertebra) -> str:
-    level = vertebra.vertebra_level or "level ?"
-    return level if vertebra.level_certain or vertebra.vertebra_level is None else f"{level}?"
-
-
-def _finding(vertebra: Vertebra) -> str:
-    kind = "" if vertebra.deformity_type in (None, "none") else f" {vertebra.deformity_type}"
-    return (
-        f"grade {vertebra.genant_grade}{kind}, loss {_percent(vertebra.height_loss_ratio_adjusted)} "
-        f"(raw {_percent(vertebra.height_loss_ratio_raw)})"
-    )
-
-
-def _percent(ratio: float | None) -> str:
-    """For reading only, with a decimal so that nothing near a border looks like being on it."""
-    return "-" if ratio is None else f"{100 * ratio:.1f} %"
-
-
 def _mark(draw: ImageDraw.ImageDraw, view: _View, vertebra: Vertebra, arm: float, uncertainty: bool) -> None:
     """Points and heights; in enlargements also a circle of two standard deviations about each point."""
-    colour = _colour(vertebra)
+    colour = colour_of(vertebra)
     if vertebra.keypoints_lps_mm is None:
         x, y = view.at(view.slab.from_lps(vertebra.centre_lps_mm)[:2])
         draw.line((x - 14, y, x + 14, y), fill=colour, width=2)
@@ -182,32 +153,17 @@ def _mark(draw: ImageDraw.ImageDraw, view: _View, vertebra: Vertebra, arm: float
         border = [view.at(p[:2]) for p in view.slab.from_lps(outline)]
         draw.line([*border, border[0]], fill=REGION, width=1)
     points = [view.at(p[:2]) for p in view.slab.from_lps(vertebra.keypoints_lps_mm)]
-    for superior, inferior in zip(points[0::2], points[1::2], strict=True):
-        draw.line((*superior, *inferior), fill=colour, width=1)
-    for i, (x, y) in enumerate(points):
-        cross(draw, x, y, arm, colour)
-        if uncertainty and vertebra.keypoint_sd_mm is not None:
-            circle(draw, x, y, 2 * float(vertebra.keypoint_sd_mm[i]) * view.scale / view.slab.spec.pixel_mm, colour)
+    radii = None
+    if uncertainty and vertebra.keypoint_sd_mm is not None:
+        radii = [2 * float(sd) * view.scale / view.slab.spec.pixel_mm for sd in vertebra.keypoint_sd_mm]
+    mark_body(draw, points, colour, arm, radii)
 
 
 def _head(draw: ImageDraw.ImageDraw, title: str, result: ScreeningResult) -> None:
     draw.text((_MARGIN_PX, 8), title, font=font(14), fill=FAINT)
-    draw.text((_MARGIN_PX, 30), _summary(result.patient), font=font(17, bold=True), fill=TEXT)
-    graded = sum(v.genant_grade is not None for v in result.vertebrae)
-    certain = bool(result.vertebrae) and all(v.level_certain for v in result.vertebrae)
-    numbering = "numbering fixed by a landmark" if certain else "numbering NOT certain (levels with ?)"
-    note = f"{len(result.vertebrae)} vertebrae, {graded} graded; {numbering}"
-    draw.text((_MARGIN_PX, 53), note, font=font(13), fill=FAINT)
+    draw.text((_MARGIN_PX, 30), patient_summary(result.patient), font=font(17, bold=True), fill=TEXT)
+    draw.text((_MARGIN_PX, 53), count_summary(result.vertebrae), font=font(13), fill=FAINT)
     draw.text((_MARGIN_PX, 72), _density_summary(result.density), font=font(13), fill=FAINT)
-
-
-def _summary(patient: PatientSummary) -> str:
-    if patient.max_genant_grade is None:
-        return "no vertebra could be graded"
-    sdi = "-" if patient.sdi is None else f"{patient.sdi} over {len(patient.sdi_levels_assessed)} of 13 levels"
-    probability = patient.grade2_probability
-    chance = "-" if probability is None else f"{probability:.2f}"
-    return f"highest grade {patient.max_genant_grade}     P(any grade ≥ 2) {chance}     SDI {sdi}"
 
 
 def _density_summary(density: SeriesDensity) -> str:
@@ -249,32 +205,10 @@ def _table(draw: ImageDraw.ImageDraw, view: _View, vertebrae: Sequence[Vertebra]
     """Two lines a vertebra at its height, kept from overlapping, with a leader to the body."""
     x = view.x + view.size[0] + 26
     wanted = [view.at(view.slab.from_lps(v.centre_lps_mm)[:2])[1] for v in vertebrae]
-    for vertebra, y_body, y in zip(vertebrae, wanted, _apart(wanted, 36.0), strict=True):
-        colour = _colour(vertebra)
-        draw.line((x - 24, y_body, x - 6, y), fill=colour, width=1)
-        draw.text((x, y - 17), _label(vertebra), font=font(16, bold=True), fill=colour)
+    for vertebra, y_body, y in zip(vertebrae, wanted, apart(wanted, 36.0), strict=True):
+        draw.line((x - 24, y_body, x - 6, y), fill=colour_of(vertebra), width=1)
+        detail = ""
+        if vertebra.heights_mm is not None and vertebra.height_sd_mm is not None:
+            detail = measurements(vertebra.heights_mm, vertebra.height_sd_mm, "mm", vertebra)
+        table_entry(draw, vertebra, x, y, detail, "volume")
         draw.text((x + _HU_X, y - 15), _attenuation(vertebra.density), font=font(13), fill=REGION)
-        if vertebra.genant_grade is None:
-            why = "cut by the edge of the volume" if vertebra.truncated else "neck"
-            draw.text((x + 62, y - 15), f"{why}: not graded", font=font(13), fill=CUT)
-            continue
-        draw.text((x + 62, y - 15), _finding(vertebra), font=font(13, vertebra.genant_grade > 0), fill=colour)
-        draw.text((x + 62, y + 1), _measurements(vertebra), font=font(12), fill=TEXT)
-
-
-def _measurements(vertebra: Vertebra) -> str:
-    assert vertebra.heights_mm is not None and vertebra.height_sd_mm is not None
-    heights = "  ".join(
-        f"{part} {height:.1f}±{sd:.1f}"
-        for part, height, sd in zip("AMP", vertebra.heights_mm, vertebra.height_sd_mm, strict=True)
-    )
-    p = vertebra.grade2_probability
-    return f"{heights} mm   P(≥2) {'-' if p is None else f'{p:.2f}'}   p(level) {vertebra.level_probability or 0:.2f}"
-
-
-def _apart(wanted: Sequence[float], distance: float) -> list[float]:
-    """Positions near the wanted ones (ascending), at least `distance` apart."""
-    placed: list[float] = []
-    for y in wanted:
-        placed.append(y if not placed else max(y, placed[-1] + distance))
-    return placed

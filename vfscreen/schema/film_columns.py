@@ -83,6 +83,11 @@ FILM_COLUMNS: tuple[Column, ...] = (
     ),
     Column("anterior_side_probability", _F8, "Probability of that side.", minimum=0, maximum=1),
     Column(
+        "side_header_disagrees",
+        _BOOL,
+        "Whether PatientOrientation says another side than the pixels; null where either says none.",
+    ),
+    Column(
         "rotation_deg",
         _I4,
         "Quarter turns counter-clockwise by which the stored picture stands upright: 0, 90, 180 or 270.",

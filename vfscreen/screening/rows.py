@@ -9,7 +9,7 @@ columns, which say how the row came to be, not what was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vfscreen.density.result import SeriesDensity, VertebraDensity
@@ -18,12 +18,13 @@ from vfscreen.morphometry.heights import PARTS
 from vfscreen.schema.columns import Table
 from vfscreen.schema.names import KEYPOINTS
 from vfscreen.schema.tables import MANIFEST, SERIES, VERTEBRAE
-from vfscreen.screening.result import ScreeningResult, Vertebra
+from vfscreen.screening.film_result import FilmVertebra
+from vfscreen.screening.result import PatientSummary, ScreeningResult, Vertebra
 
 Row = dict[str, Any]
 
 _SERIES_COPIED = tuple(c.name for c in SERIES.columns if c.name in MANIFEST.by_name)
-_VERTEBRAE_KEYS = ("SeriesInstanceUID", "StudyInstanceUID", "patient_pseudonym", "content_fingerprint")
+VERTEBRAE_KEYS = ("SeriesInstanceUID", "StudyInstanceUID", "patient_pseudonym", "content_fingerprint")
 _WRITER_FILLS = frozenset({"run_id", "shard_id", "model_release"})
 
 RUN_DEPENDENT = ("run_id", "shard_id", "seconds_read", "seconds_inference")
@@ -32,7 +33,7 @@ RUN_DEPENDENT = ("run_id", "shard_id", "seconds_read", "seconds_inference")
 
 def left_out_series_row(manifest_row: Mapping[str, Any]) -> Row:
     """Row of a series that the index did not select, with the index's reason."""
-    return {**_copied(manifest_row), "state": State.REJECTED.value}
+    return {**copied_to_series(manifest_row), "state": State.REJECTED.value}
 
 
 def ended_series_row(
@@ -43,7 +44,7 @@ def ended_series_row(
 ) -> Row:
     """Row of a series that was to be screened and was rejected, or failed, on the way."""
     return {
-        **_copied(manifest_row),
+        **copied_to_series(manifest_row),
         "state": error.state.value,
         "stage": error.stage.value,
         "reason_code": error.reason.value,
@@ -65,43 +66,48 @@ def screened_rows(
 
     Raises Failed (measure, internal_error) for values outside their columns' limits: they must not stop a whole shard.
     """
-    patient = result.patient
     series = {
-        **_copied(manifest_row),
+        **copied_to_series(manifest_row),
         "state": State.SCREENED.value,
         "message": message,
         "centreline_length_mm": float(result.centreline.length_mm),
-        "vertebra_count": len(result.vertebrae),
-        "graded_vertebra_count": sum(v.genant_grade is not None for v in result.vertebrae),
-        "level_certain": bool(result.vertebrae) and all(v.level_certain for v in result.vertebrae),
-        "max_genant_grade": patient.max_genant_grade,
-        "sdi": patient.sdi,
-        "sdi_levels_assessed": list(patient.sdi_levels_assessed),
-        "patient_fracture_probability": patient.fracture_probability,
-        "patient_grade2_probability": patient.grade2_probability,
+        **summary_values(result.vertebrae, result.patient),
         **series_density_values(result.density),
         "overlay_path": overlay_path,
         "seconds_read": seconds_read,
         "seconds_inference": seconds_inference,
     }
-    keys = {name: manifest_row.get(name) for name in _VERTEBRAE_KEYS}
+    keys = {name: manifest_row.get(name) for name in VERTEBRAE_KEYS}
     keys |= {"modality": manifest_row.get("Modality"), "height_calibrated": True}
     vertebrae = [{**keys, "vertebra_index": i, **vertebra_values(v)} for i, v in enumerate(result.vertebrae)]
-    _check(SERIES, [series])
-    _check(VERTEBRAE, vertebrae)
+    check_rows(SERIES, [series])
+    check_rows(VERTEBRAE, vertebrae)
     return series, vertebrae
 
 
-def vertebra_values(v: Vertebra) -> Row:
-    """Columns of VERTEBRAE that speak of the vertebra itself."""
-    row: Row = {
+def summary_values(vertebrae: Sequence[Vertebra | FilmVertebra], patient: PatientSummary) -> Row:
+    """Columns of SERIES that speak of its vertebrae as a whole."""
+    return {
+        "vertebra_count": len(vertebrae),
+        "graded_vertebra_count": sum(v.genant_grade is not None for v in vertebrae),
+        "level_certain": bool(vertebrae) and all(v.level_certain for v in vertebrae),
+        "max_genant_grade": patient.max_genant_grade,
+        "sdi": patient.sdi,
+        "sdi_levels_assessed": list(patient.sdi_levels_assessed),
+        "patient_fracture_probability": patient.fracture_probability,
+        "patient_grade2_probability": patient.grade2_probability,
+    }
+
+
+def judgement_values(v: Vertebra | FilmVertebra) -> Row:
+    """Columns of VERTEBRAE that say the same of a vertebra on a CT and on a film."""
+    return {
         "vertebra_level": v.vertebra_level,
         "level_probability": v.level_probability,
         "level_certain": v.level_certain,
         "truncated": v.truncated,
         "detection_probability": v.detection_probability,
         "reason_code": None if v.reason is None else v.reason.value,
-        "centre_lps_mm": [float(x) for x in v.centre_lps_mm],
         "height_loss_ratio_raw": v.height_loss_ratio_raw,
         "height_loss_ratio_adjusted": v.height_loss_ratio_adjusted,
         "genant_grade_raw": v.genant_grade_raw,
@@ -111,6 +117,14 @@ def vertebra_values(v: Vertebra) -> Row:
         "grade2_probability": v.grade2_probability,
         "grade3_probability": v.grade3_probability,
         "fracture_score": v.fracture_score,
+    }
+
+
+def vertebra_values(v: Vertebra) -> Row:
+    """Columns of VERTEBRAE that speak of the vertebra itself."""
+    row: Row = {
+        **judgement_values(v),
+        "centre_lps_mm": [float(x) for x in v.centre_lps_mm],
         **vertebra_density_values(v.density),
     }
     for i, name in enumerate(KEYPOINTS):
@@ -156,11 +170,13 @@ def series_density_values(d: SeriesDensity) -> Row:
     }
 
 
-def _copied(manifest_row: Mapping[str, Any]) -> Row:
+def copied_to_series(manifest_row: Mapping[str, Any]) -> Row:
+    """Columns of SERIES that the manifest has already."""
     return {name: manifest_row.get(name) for name in _SERIES_COPIED}
 
 
-def _check(table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+def check_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Raises Failed (measure, internal_error) for a value that its column does not allow."""
     for row in rows:
         for column in table.columns:
             if column.name not in _WRITER_FILLS and (problem := column.problem(row.get(column.name))):
