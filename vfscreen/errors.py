@@ -92,6 +92,7 @@ class ReasonCode(StrEnum):
     SPINE_NOT_FOUND = "spine_not_found"
     VERTEBRAE_NOT_FOUND = "vertebrae_not_found"
     FILM_BLANK = "film_blank"
+    FILM_MODELS_MISSING = "film_models_missing"
     VIEW_NOT_LATERAL = "view_not_lateral"
     REGION_NOT_SPINE = "region_not_spine"
     # vertebrae
@@ -145,6 +146,7 @@ REASONS: dict[ReasonCode, str] = {
     ReasonCode.SPINE_NOT_FOUND: "The locator saw no vertebral column.",
     ReasonCode.VERTEBRAE_NOT_FOUND: "A column was located but no vertebra detected on it.",
     ReasonCode.FILM_BLANK: "Nothing but one shade: no exposure, or all of it behind the shutter.",
+    ReasonCode.FILM_MODELS_MISSING: "A radiograph; this model release has no networks for radiographs.",
     ReasonCode.VIEW_NOT_LATERAL: "The film is not a lateral one: heights cannot be read from it.",
     ReasonCode.REGION_NOT_SPINE: "The film shows a part of the body without thoracic or lumbar spine.",
     ReasonCode.TRUNCATED: "The vertebra is cut by the edge of the volume and is not graded.",

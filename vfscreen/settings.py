@@ -19,7 +19,7 @@ from vfscreen.errors import SettingsError
 from vfscreen.settings_audit import AuditSettings
 from vfscreen.settings_density import DensitySettings
 from vfscreen.settings_evaluation import EvaluationSettings
-from vfscreen.settings_films import FilmSettings
+from vfscreen.settings_films import FilmScreeningSettings, FilmSettings
 from vfscreen.settings_section import Section
 
 Orientation = Literal["axial", "coronal", "sagittal", "oblique"]
@@ -62,6 +62,7 @@ class ScreeningSettings(Section):
         0.5, ge=0, le=1, description="Weight of the network's fracture score beside the measured heights, in log-odds."
     )
     density: DensitySettings = DensitySettings()
+    films: FilmScreeningSettings = FilmScreeningSettings()
 
 
 class IdentitySettings(Section):

@@ -11,13 +11,18 @@ from vfscreen.settings_section import Section
 
 
 class FilmSettings(Section):
-    """Which films are read and screened. The probabilities change results and are part of the model release."""
+    """Which films go into the chain, from their headers."""
 
     enabled: bool = Field(True, description="False rejects every radiograph as films_switched_off, from its header.")
     side_min_px: int = Field(256, ge=16, description="Films with a shorter side are rejected as film_too_small.")
     pixels_max: int = Field(
         100_000_000, ge=1_000_000, description="Larger films are rejected as film_too_large; about 20 bytes a pixel."
     )
+
+
+class FilmScreeningSettings(Section):
+    """What the chain takes for a lateral film of a spine, and for a vertebra on it. Part of the model release."""
+
     view_probability_min: float = Field(
         0.5, gt=0, lt=1, description="A film is lateral from this probability on; below it is view_not_lateral."
     )

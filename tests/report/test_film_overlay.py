@@ -18,7 +18,6 @@ from vfscreen.screening.film_chain import screen_film
 from vfscreen.screening.film_result import FilmResult
 from vfscreen.screening.measure import summarise
 from vfscreen.settings import ScreeningSettings
-from vfscreen.settings_films import FilmSettings
 
 SOUND, WEDGE = (0.95, 0.94, 1.0), (0.62, 0.85, 1.0)
 
@@ -27,7 +26,7 @@ def screened(third: tuple[float, float, float], turns: int = 0) -> tuple[Radiogr
     patient = make_film_patient(heights=[SOUND, SOUND, third, SOUND, SOUND, SOUND])
     film = draw(patient, 2.0)
     film = Radiograph(np.rot90(film.image, turns).copy(), np.rot90(film.inside, turns).copy())
-    return film, screen_film(film, oracle_film_models(patient), ScreeningSettings(), FilmSettings())
+    return film, screen_film(film, oracle_film_models(patient), ScreeningSettings())
 
 
 def opened(png: bytes) -> Image.Image:

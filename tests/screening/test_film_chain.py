@@ -27,7 +27,7 @@ from vfscreen.schema.names import BodyRegion, DeformityType, FilmView, PictureSi
 from vfscreen.screening.film_chain import screen_film
 from vfscreen.screening.film_result import FilmResult
 from vfscreen.settings import ScreeningSettings
-from vfscreen.settings_films import FilmSettings
+from vfscreen.settings_films import FilmScreeningSettings
 
 NO_SHRINK = settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 HEIGHTS = [(0.95, 0.94, 1), (0.95, 0.94, 1), (0.65, 0.85, 1), (0.95, 0.6, 0.98), (1, 0.97, 1), (1, 0.97, 1)]
@@ -35,7 +35,8 @@ FRACTURED = make_film_patient(heights=HEIGHTS)
 
 
 def screened(film: Radiograph, models: FilmModels | None = None, **changes: float) -> FilmResult:
-    return screen_film(film, models or oracle_film_models(FRACTURED), ScreeningSettings(), FilmSettings(**changes))
+    settings = ScreeningSettings(films=FilmScreeningSettings(**changes))
+    return screen_film(film, models or oracle_film_models(FRACTURED), settings)
 
 
 def points_found(result: FilmResult) -> np.ndarray:
@@ -285,7 +286,7 @@ def test_a_time_limit_ends_it() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        screen_film(draw(FRACTURED), oracle_film_models(FRACTURED), ScreeningSettings(), FilmSettings(), late)
+        screen_film(draw(FRACTURED), oracle_film_models(FRACTURED), ScreeningSettings(), late)
 
 
 def test_neck_vertebrae_are_measured_but_not_graded() -> None:

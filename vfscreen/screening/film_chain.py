@@ -25,7 +25,6 @@ from vfscreen.screening.film_picture import look_at_picture, side_in_stored, why
 from vfscreen.screening.film_result import FilmResult
 from vfscreen.screening.measure import summarise
 from vfscreen.settings import ScreeningSettings
-from vfscreen.settings_films import FilmSettings
 from vfscreen.spine.film_labelling import END_SEEN_BODY_HEIGHTS, label_film_column
 
 Float = NDArray[np.float64]
@@ -37,19 +36,17 @@ _SURE = 0.02
 def screen_film(
     film: Radiograph,
     models: FilmModels,
-    screening: ScreeningSettings,
-    settings: FilmSettings,
+    settings: ScreeningSettings,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> FilmResult:
     """Screen one radiograph, of any orientation, size and scale.
 
-    screening: what holds for any vertebra (certain levels, the fracture score's weight). checkpoint: called between the
-    steps; what it raises ends the screening. A film that is not for screening, or on which nothing was found, comes
-    back with the reason in `rejected`; nothing else is raised by intent.
+    checkpoint: called between the steps; what it raises ends the screening. A film that is not for screening, or on
+    which nothing was found, comes back with the reason in `rejected`; nothing else is raised by intent.
     """
     picture, seen = look_at_picture(film, models.view)
     result = FilmResult(picture, film.height_calibrated)
-    if why := why_not_lateral_spine(picture, settings):
+    if why := why_not_lateral_spine(picture, settings.films):
         return replace(result, rejected=why)
     checkpoint()
     rotation_deg = picture.rotation_deg or 0
@@ -57,7 +54,7 @@ def screen_film(
     located = models.locator.locate(upright.image, upright.inside)
     checkpoint()
     right = _facing_right(located.anterior_is_right_probability, seen)
-    look = look_along(upright, located, right, models, settings.detection_threshold)
+    look = look_along(upright, located, right, models, settings.films.detection_threshold)
     checkpoint()
     if look is None:
         return replace(
@@ -80,7 +77,7 @@ def screen_film(
     )
     if not look.detections:
         return replace(result, rejected=_nothing_found(f"No vertebra on a course of {_length(look)} body heights."))
-    return _measured(result, look, upright, film, models, screening)
+    return _measured(result, look, upright, film, models, settings)
 
 
 def _measured(
@@ -89,7 +86,7 @@ def _measured(
     upright: UprightFilm,
     film: Radiograph,
     models: FilmModels,
-    screening: ScreeningSettings,
+    settings: ScreeningSettings,
 ) -> FilmResult:
     strip = look.strip
     mm_a_px = None if film.pixel_spacing_mm is None else film.pixel_spacing_mm[0]
@@ -101,14 +98,14 @@ def _measured(
         film.height_calibrated,
     )
     found = [
-        found_on_film(upright, strip, detection, column, i, screening.level_certain_probability)
+        found_on_film(upright, strip, detection, column, i, settings.level_certain_probability)
         for i, detection in enumerate(look.detections)
         if column.levels[i] != "S"  # a sacrum that looked like a vertebra is none
     ]
     if not found:
         return replace(result, rejected=_nothing_found("Nothing but the sacrum was detected."))
     patient_mm = mm_a_px if film.height_calibrated else None
-    vertebrae = interpret_film(found, upright, patient_mm, screening, models.grade_calibration)
+    vertebrae = interpret_film(found, upright, patient_mm, settings, models.grade_calibration)
     return replace(result, vertebrae=vertebrae, patient=summarise(vertebrae))
 
 

@@ -13,7 +13,7 @@ from vfscreen.geometry.radiograph import Radiograph
 from vfscreen.models.film_ports import BODY_REGIONS, ROTATIONS_DEG, VIEWS, FilmView, FilmViewReader
 from vfscreen.schema import names
 from vfscreen.screening.film_result import PictureReading
-from vfscreen.settings_films import FilmSettings
+from vfscreen.settings_films import FilmScreeningSettings
 
 
 def look_at_picture(film: Radiograph, reader: FilmViewReader | None) -> tuple[PictureReading, FilmView | None]:
@@ -38,7 +38,7 @@ def look_at_picture(film: Radiograph, reader: FilmViewReader | None) -> tuple[Pi
     return reading, seen
 
 
-def why_not_lateral_spine(reading: PictureReading, settings: FilmSettings) -> Rejected | None:
+def why_not_lateral_spine(reading: PictureReading, settings: FilmScreeningSettings) -> Rejected | None:
     """The reason why a film is not for screening, as far as a view network was asked."""
     if reading.view_probabilities is None:
         return None
