@@ -86,7 +86,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "vl_convert": {"vfscreen.report.page"},
     "jinja2": {"vfscreen.report.page", "vfscreen.report.evaluation"},
     "matplotlib": {"vfscreen.report"},
-    "PIL": {"vfscreen.report"},
+    "PIL": {"vfscreen.report", "vfscreen.ingest", "vfscreen.synthesis"},
 }
 """Who alone may import a library."""
 

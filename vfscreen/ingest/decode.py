@@ -1,7 +1,7 @@
 """The slices of a stack -> one volume in HU and LPS mm.
 
-Belongs here: the order of slices, rescale to HU, padding, and the proof that what is read is what was indexed. Does not
-belong here: pixel decoders (`pixels`), whether a series may be screened (`series`).
+Belongs here: the order of slices, rescale to HU, padding. Does not belong here: pixel decoders (`pixels`), whether a
+file is what was indexed (`proof`), whether a series may be screened (`series`), radiographs (`film`).
 
 The volume is allocated once and filled slice by slice; besides it only a few files are in memory at a time.
 """
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from vfscreen.errors import Failed, ReasonCode, Rejected, Stage
 from vfscreen.geometry.volume import AIR_HU, Volume
-from vfscreen.ingest.pixels import PixelFile, PixelFormat, parse
-from vfscreen.ingest.sources import ByteSource, LocalFile, open_archive
+from vfscreen.ingest.pixels import PixelFile
+from vfscreen.ingest.proof import proven
+from vfscreen.ingest.sources import open_archive
 from vfscreen.ingest.stacks import Slice, Stack, leading_stack, slices_of, without_copies
+from vfscreen.ingest.stored import PixelFormat, padded_pixels, without_overlays
 
 _HU_MAX = 32767
 _SOFT_TISSUE_HU = (-200, 300)
@@ -60,24 +62,10 @@ def _fill(volume: Int16, archive: str, stack: Stack) -> None:
         if isinstance(source, OSError):
             raise Failed(Stage.READ, ReasonCode.INSTANCE_UNREADABLE, f"{label}: {source}") from source
         try:
-            file = _proven(source, where[0][1].row, volume.shape[1:])
+            file = proven(source, where[0][1].row, volume.shape[1:])
             _fill_from(volume, file, where)
         except OSError as error:
             raise Failed(Stage.READ, ReasonCode.INSTANCE_UNREADABLE, f"{label}: {error}") from error
-
-
-def _proven(source: ByteSource, row: Mapping[str, Any], shape: tuple[int, ...]) -> PixelFile:
-    """The parsed file, if it is still the instance that was indexed."""
-    if source.size != row["size_bytes"]:
-        raise _changed(row, f"{source.size} bytes where the index has {row['size_bytes']}")
-    if isinstance(source, LocalFile) and str(source.modified_ns) != row["modified"]:
-        raise _changed(row, "modified since")
-    file = parse(source)
-    if file.SOPInstanceUID != (row["SOPInstanceUID"] or ""):
-        raise _changed(row, f"instance {file.SOPInstanceUID} where the index has {row['SOPInstanceUID']}")
-    if (file.format.rows, file.format.columns) != shape:
-        raise _changed(row, f"{file.format.rows} x {file.format.columns} pixels where the index has {shape}")
-    return file
 
 
 def _fill_from(volume: Int16, file: PixelFile, where: Places) -> None:
@@ -103,13 +91,8 @@ def to_hu(stored: NDArray[Any], form: PixelFormat, slope: float, intercept: floa
 
     Padding and everything below it becomes AIR_HU; values above int16 are held at its end. (DICOM PS3.3 C.11.1)
     """
-    padded = None
-    if form.padding is not None:
-        low, high = form.padding
-        padded = stored == low if low == high else (stored >= low) & (stored <= high)
-        if not padded.any():
-            padded = None
-    values = _without_overlays(stored, form)
+    padded = padded_pixels(stored, form)
+    values = without_overlays(stored, form)
     whole = slope == 1.0 and intercept == int(intercept) and -16384 <= intercept <= 16384
     if whole and form.bits_allocated <= 16 and form.bits_stored + (not form.signed) <= 14:
         # at most 14 bits plus the intercept: no sum leaves int16, and none needs more room than the volume itself
@@ -124,22 +107,6 @@ def to_hu(stored: NDArray[Any], form: PixelFormat, slope: float, intercept: floa
         np.copyto(out, hu, casting="unsafe")
     if padded is not None:
         out[padded] = AIR_HU
-
-
-def _without_overlays(stored: NDArray[Any], form: PixelFormat) -> NDArray[Any]:
-    """Stored values without what lies in the bits outside BitsStored (old overlays), sign extended."""
-    if form.bits_stored == form.bits_allocated:
-        return stored
-    low_bits = form.high_bit + 1 - form.bits_stored
-    unused = form.bits_allocated - form.bits_stored
-    if form.signed:
-        above = unused - low_bits
-        shifted = np.left_shift(stored, above) if above else stored
-        return np.asarray(np.right_shift(shifted, unused))
-    mask = (1 << form.bits_stored) - 1
-    if low_bits:
-        stored = np.right_shift(stored, low_bits)
-    return np.asarray(np.bitwise_and(stored, mask, dtype=stored.dtype))
 
 
 def check_plausible(hu: Int16) -> None:
@@ -157,7 +124,3 @@ def check_plausible(hu: Int16) -> None:
             f"values from {low} to {high}, {share:.2%} of them soft tissue "
             f"({_SOFT_TISSUE_HU[0]}..{_SOFT_TISSUE_HU[1]} HU)",
         )
-
-
-def _changed(row: Mapping[str, Any], what: str) -> Failed:
-    return Failed(Stage.READ, ReasonCode.INPUT_CHANGED, f"{row['path']}: {what}; index the archive again")

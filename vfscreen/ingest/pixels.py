@@ -34,6 +34,7 @@ from vfscreen.ingest import elements
 from vfscreen.ingest.elements import NeedMore, Truncated, Unusual
 from vfscreen.ingest.headers import longer
 from vfscreen.ingest.sources import ByteSource, LocalFile, Memory
+from vfscreen.ingest.stored import PixelFormat
 
 _LITTLE = {ImplicitVRLittleEndian: False, ExplicitVRLittleEndian: True}
 _META_SYNTAX = 0x00020010
@@ -47,25 +48,6 @@ _WANTED = frozenset({_INSTANCE, _PHOTOMETRIC, _FRAMES, _PADDING, _PADDING_LIMIT,
 _FIRST_BYTES = 1 << 14
 _ITEM = b"\xfe\xff\x00\xe0"
 _PLUGINS = ("pyjpegls", "pylibjpeg", "gdcm")
-
-
-@dataclass(frozen=True)
-class PixelFormat:
-    """How pixels are stored (DICOM PS3.3 C.7.6.3)."""
-
-    rows: int
-    columns: int
-    frames: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool
-    photometric: str
-    padding: tuple[int, int] | None  # lowest and highest stored value of padding
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(f"<{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
 
 
 @dataclass(frozen=True, eq=False)

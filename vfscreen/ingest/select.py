@@ -3,8 +3,9 @@
 Belongs here: the comparison of series by their MANIFEST rows. Does not belong here: whether a series is acceptable
 at all (`series`).
 
-A series that shows much less of the body than another comes after it; then thin slices count, then a soft or
-standard kernel, an axial stack, finer spacing, longer coverage. The order of the rows never matters.
+Radiographs do not compete: each acceptable series of them is taken. Of CT, a series that shows much less of the body
+than another comes after it; then thin slices count, then a soft or standard kernel, an axial stack, finer spacing,
+longer coverage. The order of the rows never matters.
 """
 
 from __future__ import annotations
@@ -63,9 +64,10 @@ def is_sharp(kernel: str | None) -> bool | None:
 def select_in_study(rows: Sequence[Row], settings: SelectSettings) -> list[dict[str, Any]]:
     """MANIFEST rows of one study with `selected` settled; those not selected name the winner.
 
-    The best series is taken, and then every further one that shows at least `extra_coverage_min_mm` more of the body.
+    The best series is taken, and then every further one that shows at least `extra_coverage_min_mm` more of the body;
+    so is every series of radiographs.
     """
-    candidates = [r for r in rows if r["selected"]]
+    candidates = [r for r in rows if r["selected"] and r.get("film_count") is None]
     longest = max((r["coverage_mm"] for r in candidates), default=0.0)
     ranked = sorted(candidates, key=lambda r: _preference(r, longest, settings))
     taken: list[Row] = []

@@ -1,25 +1,24 @@
 """The FILES rows of one series -> its MANIFEST row: described by the headers, accepted or rejected with a reason.
 
-Belongs here: what a series must be to be screened. Does not belong here: the geometry (`stacks`), the choice
-between series of a study (`select`), pixels (`decode`).
+Belongs here: what a CT series must be to be screened. Does not belong here: what a radiograph must be (`film_series`),
+the geometry (`stacks`), the choice between series of a study (`select`), pixels (`decode`).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from vfscreen.errors import ReasonCode, Stage
+from vfscreen.errors import ReasonCode
+from vfscreen.ingest.film_series import describe_films, is_film_series
+from vfscreen.ingest.instances import Problem, common_columns, settled
 from vfscreen.ingest.stacks import Leading, Slice, Stack, is_localizer, leading_stack, slices_of, without_copies
-from vfscreen.schema.tables import HEADER_COLUMNS
 from vfscreen.settings import AcceptSettings
+from vfscreen.settings_films import FilmSettings
 
 Row = Mapping[str, Any]
-Problem = tuple[ReasonCode, str]
 
 _NO_IMAGE_MODALITIES = frozenset(
     [
@@ -101,34 +100,28 @@ _CLASS_ANGLE_DEG = 25.0
 _MIXED_SHARE = 0.5
 
 
-def describe_series(rows: Sequence[Row], accept: AcceptSettings) -> dict[str, Any]:
-    """MANIFEST row of a series, from the FILES rows of all its instances in any order.
+def describe_series(rows: Sequence[Row], accept: AcceptSettings, films: FilmSettings | None = None) -> dict[str, Any]:
+    """MANIFEST row of a series, from the FILES rows of all its instances in any order. films: the defaults where None.
 
     `selected` is false and `stage`/`reason_code`/`message` are set where the series is rejected; an acceptable series
     has `selected` true until `select` has compared it with the others of its study.
     """
-    instances, copies = without_copies(rows)
+    instances, _ = without_copies(rows)
+    if is_film_series(instances):
+        return describe_films(rows, instances, films or FilmSettings())
     slices = slices_of(instances)
     leading = leading_stack(slices, accept.spacing_tolerance_mm)
     used = used_rows(leading, instances)
     row: dict[str, Any] = {
-        "SeriesInstanceUID": instances[0]["SeriesInstanceUID"],
-        "StudyInstanceUID": instances[0]["StudyInstanceUID"] or "",
-        "patient_pseudonym": _common(used, "patient_pseudonym"),
-        "content_fingerprint": fingerprint(rows),
-        **{c.name: _common(used, c.name) for c in HEADER_COLUMNS},
-        "instance_count": len(rows),
-        "duplicate_instance_count": copies,
+        **common_columns(rows, instances, used),
         "used_instance_count": len(used) if leading else 0,
         "left_out_instance_count": len(instances) - len(used) if leading else len(instances),
     }
     if leading is not None:
         row |= _geometry(leading.stack, accept)
     problem = _problem(used, slices, leading, accept)
-    row["selected"] = problem is None
-    if problem is not None:
-        row |= {"stage": Stage.ACCEPT.value, "reason_code": problem[0].value, "message": problem[1]}
-    elif leading is not None:
+    row |= settled(problem)
+    if problem is None and leading is not None:
         row["message"] = _remark(leading, used, accept)
     return row
 
@@ -139,15 +132,6 @@ def used_rows(leading: Leading | None, instances: Sequence[Row]) -> list[Row]:
         return list(instances)
     rows = {(s.row["path"], s.row["member"]): s.row for s in leading.stack.slices}
     return [rows[key] for key in sorted(rows)]
-
-
-def fingerprint(rows: Sequence[Row]) -> str:
-    """Hash over path, member, size and modification of all instances of a series."""
-    digest = hashlib.sha256()
-    for item in sorted((r["path"], r["member"], str(r["size_bytes"]), r["modified"]) for r in rows):
-        digest.update("\x00".join(item).encode())
-        digest.update(b"\x01")
-    return digest.hexdigest()[:32]
 
 
 def orientation_of(stack: Stack) -> tuple[str, float]:
@@ -215,7 +199,7 @@ def _kind_problem(used: Sequence[Row], slices: Sequence[Slice]) -> Problem | Non
     if modality in _NO_IMAGE_MODALITIES or (not (sized or pixels) and sop_class not in _CT_CLASSES):
         return ReasonCode.NOT_AN_IMAGE, f"Modality {modality}, SOP class {sop_class}, {len(sized)} images"
     if modality != "CT":
-        return ReasonCode.MODALITY_NOT_SUPPORTED, f"Modality {modality}; CT is screened"
+        return ReasonCode.MODALITY_NOT_SUPPORTED, f"Modality {modality}; CT and radiographs are screened"
     if all(is_localizer(s.image_type) for s in slices):
         return ReasonCode.LOCALIZER, f"ImageType {first['ImageType']}, {len(slices)} image(s)"
     if sop_class not in _CT_CLASSES:
@@ -317,11 +301,3 @@ def _remark(leading: Leading, used: Sequence[Row], accept: AcceptSettings) -> st
             f"GantryDetectorTilt says {stated:.1f} degrees, slice positions say {stack.tilt_deg:.1f}: positions count"
         )
     return "; ".join(remarks) or None
-
-
-def _common(rows: Sequence[Row], name: str) -> Any:
-    """The value most instances have; of equals the smallest. Null counts only where all are null."""
-    counts = Counter(r[name] for r in rows if r[name] is not None)
-    if not counts:
-        return None
-    return min(counts, key=lambda value: (-counts[value], value))

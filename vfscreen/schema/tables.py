@@ -133,6 +133,7 @@ FILES = Table(
             "frames_json", _STR, "Multi-frame only: position, orientation, spacing, rescale of each frame, as JSON."
         ),
     ),
+    version=2,
 )
 
 MANIFEST = Table(

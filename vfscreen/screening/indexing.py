@@ -22,7 +22,7 @@ from vfscreen.ingest.series import describe_series
 from vfscreen.ingest.sources import Archive, Entry
 from vfscreen.lake.manifest import IndexWriter
 from vfscreen.lake.store import Lake
-from vfscreen.schema.tables import FILES
+from vfscreen.schema.tables import FILES, MANIFEST
 from vfscreen.settings import Settings
 
 
@@ -136,7 +136,7 @@ def index_archive(
 
 
 def _select(study: list[list[dict[str, Any]]], settings: Settings) -> list[dict[str, Any]]:
-    rows = [describe_series(series, settings.accept) for series in study]
+    rows = [describe_series(series, settings.accept, settings.films) for series in study]
     if rows[0]["StudyInstanceUID"]:
         return select_in_study(rows, settings.select)
     # without a StudyInstanceUID series do not belong together, whatever they share: none competes with another
@@ -150,5 +150,6 @@ def _reader(pseudonymiser: Pseudonymiser) -> str:
 
 def _settings(settings: Settings) -> str:
     """Names what MANIFEST rows depend on besides the FILES rows."""
-    text = settings.accept.model_dump_json() + settings.select.model_dump_json() + __version__
+    sections = (settings.accept, settings.select, settings.films)
+    text = "".join(section.model_dump_json() for section in sections) + __version__ + str(MANIFEST.version)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
