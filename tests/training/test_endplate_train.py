@@ -12,12 +12,14 @@ import torch
 import yaml
 
 from tests.training import columns
+from vfscreen.models.cards import load_tensors, read_card
 from vfscreen.models.endplates import load_endplate_reader
 from vfscreen.models.registry import WEIGHTS_DIR
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.training.endplate_train import EndplateTrainSettings, draw_batch, train_endplates
 from vfscreen.training.endplates import main
 from vfscreen.training.fracture_shapes import ShapeSettings
+from vfscreen.training.loop import averaged_weights
 from vfscreen.training.patch_data import MARGIN_PX, load_pool, make_pool_part
 from vfscreen.training.slab_cases import make_case, save_case
 
@@ -54,6 +56,22 @@ def test_a_run_resumes_and_its_weights_read_patches(work: Path, tmp_path: Path) 
     assert reader.patch_spec == PatchSpec()
     assert reader.decode_parameters.sd_scale == 1.5
     assert reader.read(np.zeros((3, 5, 96, 96), np.float32)).points.shape == (3, 6, 2)
+
+
+def test_a_run_starts_from_a_card_and_stops_on_cases_it_does_not_train_on(work: Path, tmp_path: Path) -> None:
+    card = WEIGHTS_DIR / "endplates-v1.yaml"
+    settings = EndplateTrainSettings(
+        work / "pool", tmp_path / "run", steps=1, batch=2, learning_rate=0.0, start_from=card, validate=("two",)
+    )
+    checkpoint = train_endplates(replace(settings, validate_every=1))
+    assert checkpoint.name == "best.pt"
+    weights, step = averaged_weights(checkpoint)
+    shipped = load_tensors(read_card(card), card)
+    assert step == 1
+    torch.testing.assert_close(weights["head.1.weight"], shipped["head.1.weight"])
+    assert float((tmp_path / "run" / "validation.csv").read_text().split(",")[-1]) > 0
+    with pytest.raises(ValueError, match="begins with nobody"):
+        train_endplates(replace(settings, run=tmp_path / "other", validate=("nobody",)))
 
 
 def test_held_out_cases_are_not_used(work: Path, tmp_path: Path) -> None:

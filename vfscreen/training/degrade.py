@@ -48,6 +48,30 @@ def degrade(
     return np.asarray(out, dtype=np.float32)
 
 
+def noisy_slices(hu: Image, rng: np.random.Generator, pixel_mm: float, slope_sd: float = 0.08) -> Image:
+    """hu: (planes, rows, columns) -> the same shape, as slices of 1 to 6 mm show it that were noisy when they were cut.
+
+    Noise belongs to a slice: it is interpolated between slices with the rest of the image and passes for edges there.
+    Where little radiation came through (arms, shoulders, metal) it runs in streaks from left to right, alike in
+    neighbouring sagittal planes. Other arguments as in `degrade`.
+    """
+    px = 1.0 / pixel_mm
+    thickness = px * float(rng.uniform(1.0, 6.0))
+    # an average over the slice leaves this share of it
+    gain = np.float32(np.sqrt(max(round(thickness), 1)))
+    out = hu + gain * np.float32(np.exp(rng.uniform(np.log(3.0), np.log(40.0)))) * _grain(hu.shape, px, rng)
+    if rng.random() < 0.4:
+        out = out + gain * np.float32(rng.uniform(10.0, 70.0)) * _grain((1, *hu.shape[1:]), px, rng)
+    return thick_slices(out, thickness, float(rng.normal(0, slope_sd)), float(rng.random()))
+
+
+def _grain(shape: tuple[int, ...], px: float, rng: np.random.Generator) -> Image:
+    """White along planes and rows, smooth along columns (within a slice), of sd 1."""
+    field = rng.standard_normal(shape, dtype=np.float32)
+    field = gaussian_filter1d(field, px * float(rng.uniform(0.3, 1.2)), axis=2)
+    return np.asarray(field / max(float(field.std()), 1e-6), dtype=np.float32)
+
+
 def thick_slices(hu: Image, thickness: float, slope: float, phase: float) -> Image:
     """Average over slices of `thickness` rows and interpolate between them again.
 

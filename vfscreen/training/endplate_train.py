@@ -16,19 +16,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vfscreen.models.cards import IntensityWindow
+from vfscreen.models.cards import IntensityWindow, load_into, read_card
 from vfscreen.models.networks2d import EndplateNet
 from vfscreen.models.vertebra import window_hu
+from vfscreen.training.early_stopping import EarlyStopping, chosen_checkpoint, mean_loss
 from vfscreen.training.endplate_losses import PatchBatch, endplate_loss
 from vfscreen.training.loop import LoopSettings, run_training
 from vfscreen.training.patch_data import LOWER_HU, MARGIN_PX, STEP_HU, Pool, load_pool
 
 WINDOW = IntensityWindow(lower_hu=-300.0, upper_hu=1200.0, centre_hu=200.0, scale_hu=300.0)
+VALIDATION_PATCHES = 480
 
 
 @dataclass(frozen=True)
 class EndplateTrainSettings:
-    """One run on WORK/pool. exclude: beginnings of names of cases that are left out (held out)."""
+    """One run on WORK/pool. exclude: beginnings of names of cases that are left out (held out). start_from: a card
+    whose weights training begins with; what they were trained on is not held out. validate: beginnings of names of
+    cases to validate on and not to train on; patience: see early_stopping."""
 
     pool: Path
     run: Path
@@ -39,17 +43,26 @@ class EndplateTrainSettings:
     threads: int = 1
     device: str = "cpu"
     exclude: tuple[str, ...] = ()
+    start_from: Path | None = None
+    validate: tuple[str, ...] = ()
+    validate_every: int = 250
+    patience: int = 0
 
 
 def train_endplates(settings: EndplateTrainSettings) -> Path:
-    """Run (or resume) training; returns the checkpoint's path. Raises FileNotFoundError without a pool, ValueError
-    where nothing of it may be used."""
+    """Run (or resume) training; returns the path of the weights to export. Raises FileNotFoundError without a pool,
+    ValueError where nothing of it may be used."""
     pool = load_pool(settings.pool)
-    usable = np.flatnonzero([not str(name).startswith(settings.exclude or ("\0",)) for name in pool.case])
+    usable = _named(pool, settings.exclude + settings.validate, True)
+    judged = _named(pool, settings.validate, False)
     if not usable.size:
         raise ValueError("every patch of the pool is excluded")
+    if settings.validate and not judged.size:
+        raise ValueError(f"no patch of the pool is of a case that begins with {' or '.join(settings.validate)}")
     device = torch.device(settings.device)
     network = EndplateNet()
+    if settings.start_from is not None:
+        load_into(network, read_card(settings.start_from), settings.start_from)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
 
     @contextmanager
@@ -61,6 +74,15 @@ def train_endplates(settings: EndplateTrainSettings) -> Path:
             outputs = network(batch.image.contiguous(memory_format=torch.channels_last))
         return endplate_loss(outputs, batch)
 
+    stopping = None
+    if settings.validate:
+        rng = np.random.default_rng([settings.seed, 41])
+        some = rng.permutation(judged)[:VALIDATION_PATCHES]
+        parts = np.array_split(some, max(len(some) // settings.batch, 1))
+        fixed = [draw_batch(pool, part, rng, device) for part in parts]
+        stopping = EarlyStopping(settings.run, settings.patience, mean_loss(loss, fixed))
+        if stopping.finished:
+            return stopping.best_path
     loop = LoopSettings(
         run=settings.run,
         steps=settings.steps,
@@ -69,7 +91,15 @@ def train_endplates(settings: EndplateTrainSettings) -> Path:
         threads=settings.threads,
         device=settings.device,
     )
-    return run_training(network, loop, batches, loss, ("corners", "plates"), asdict(settings))
+    described = asdict(settings)
+    run_training(network, loop, batches, loss, ("corners", "plates"), described, stopping, settings.validate_every)
+    return chosen_checkpoint(settings.run)
+
+
+def _named(pool: Pool, beginnings: tuple[str, ...], others: bool) -> NDArray[np.int64]:
+    """Patches of cases whose names begin so; with `others`, of those whose names do not."""
+    fits = np.array([str(name).startswith(beginnings) for name in pool.case], dtype=np.bool_)
+    return np.flatnonzero(fits != others)
 
 
 def _batches(

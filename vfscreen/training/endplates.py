@@ -48,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training = commands.add_parser("train", help="train on WORK/pool; the same command resumes")
     training.add_argument("--work", type=Path, required=True)
     add_run_arguments(training, steps=8000, batch=24)
+    training.add_argument("--start-from", type=Path, metavar="CARD", help="begin with this card's weights")
+    training.add_argument("--learning-rate", type=float, default=2e-3)
+    training.add_argument("--validate", nargs="*", default=[], help="beginnings of names of cases to stop early on")
+    training.add_argument("--patience", type=int, default=0, help="looks without a better one; 0: no early stop")
     training.set_defaults(run_command=_train)
 
     exporting = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
@@ -94,6 +98,10 @@ def _train(parsed: argparse.Namespace) -> int:
         threads=parsed.threads,
         device=parsed.device,
         exclude=tuple(parsed.exclude),
+        start_from=parsed.start_from,
+        learning_rate=parsed.learning_rate,
+        validate=tuple(parsed.validate),
+        patience=parsed.patience,
     )
     print(train_endplates(settings))
     return 0

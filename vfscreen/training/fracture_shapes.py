@@ -32,7 +32,7 @@ class ShapeSettings:
     flows down the front of the column (DISH), change_share that the bone of a fractured body changes its density.
     loss_max: the largest share of the height that an endplate may take."""
 
-    fracture_share: float = 0.5
+    fracture_share: float = 0.38
     dent_share: float = 0.12
     osteophyte_share: float = 0.3
     bridge_share: float = 0.35

@@ -1,6 +1,7 @@
-"""The training loop every network here shares: average, schedule, checkpoints, log, a clean stop.
+"""The training loop every network here shares: average, schedule, checkpoints, a clean stop.
 
-Belongs here: what does not depend on the network. Does not belong here: samples, losses, batches.
+Belongs here: what does not depend on the network. Does not belong here: samples, losses, batches, log files (run_log),
+when a run has learned enough (early_stopping).
 
 A run lives in a folder: `checkpoint.pt` (everything to resume), `log.csv`. It can be stopped at any time (SIGINT,
 SIGTERM, or killed) and started again with the same command.
@@ -8,7 +9,6 @@ SIGTERM, or killed) and started again with the same command.
 
 from __future__ import annotations
 
-import csv
 import signal
 import threading
 import time
@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+
+from vfscreen.training.run_log import open_log
 
 B = TypeVar("B")
 
@@ -50,12 +52,15 @@ def run_training(
     loss: Callable[[torch.nn.Module, B], tuple[Tensor, dict[str, float]]],
     parts: Sequence[str],
     described: Mapping[str, object],
+    watch: Callable[[int, torch.nn.Module], bool] | None = None,
+    watch_every: int = 0,
 ) -> Path:
     """Train (or resume) a network; returns the checkpoint's path.
 
     open_batches: from the step that training begins at to a context that yields batches for ever. loss: network and
     batch -> the loss to descend and its parts by name, to be logged; it runs under bf16 autocast only where it says so.
     described: settings of the run, kept in the checkpoint for the record.
+    watch: given the step and the averaged network (in evaluation mode) every `watch_every` steps; True ends training.
     """
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
@@ -81,16 +86,13 @@ def run_training(
         torch.save(state, temporary)
         temporary.replace(path)
 
-    fresh_log = not log_path.exists()
-    with log_path.open("a", newline="", encoding="utf-8") as stream, open_batches(step) as batches:
-        log = csv.writer(stream)
-        if fresh_log:
-            log.writerow(["step", "seconds_a_step", "total", *parts])
+    with open_log(log_path, ("seconds_a_step", "total", *parts)) as log, open_batches(step) as batches:
         recent: list[dict[str, float]] = []
         began = saved = time.monotonic()
         network.train()
         stop = _StopRequest()
-        while step < settings.steps and not stop.asked:
+        done = False
+        while step < settings.steps and not stop.asked and not done:
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * _schedule(step, settings)
             total, values = loss(network, next(batches))
@@ -102,10 +104,13 @@ def run_training(
             step += 1
             recent.append({"total": float(total.detach()), **values})
             if step % settings.log_every == 0:
-                means = [float(np.mean([r.get(name, np.nan) for r in recent])) for name in ("total", *parts)]
-                log.writerow([step, round((time.monotonic() - began) / len(recent), 4), *(round(m, 4) for m in means)])
-                stream.flush()
+                means = {name: float(np.mean([r.get(name, np.nan) for r in recent])) for name in ("total", *parts)}
+                log.write(step, {"seconds_a_step": (time.monotonic() - began) / len(recent), **means})
                 recent, began = [], time.monotonic()
+            if watch is not None and watch_every and step % watch_every == 0:
+                average.module.eval()
+                done = watch(step, average.module)
+                average.module.train()
             if time.monotonic() - saved > settings.checkpoint_seconds:
                 save()
                 saved = time.monotonic()

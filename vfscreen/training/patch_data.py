@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.spine.patches import PatchSpec, body_axes
-from vfscreen.training.degrade import degrade
+from vfscreen.training.degrade import degrade, noisy_slices
 from vfscreen.training.fracture_shapes import (
     ShapeSettings,
     change_bone,
@@ -35,6 +35,8 @@ MARGIN_PX = 6
 """A pooled patch is larger than the network's by this much on every side, to be shifted when it is used."""
 LOWER_HU, STEP_HU = -300.0, 6.0
 """Pooled HU are bytes: from LOWER_HU in steps of STEP_HU. Noise is added later, so the steps do not show."""
+SLICES_SHARE = 0.35
+"""Of the patches are seen in noisy slices (degrade.noisy_slices), the others are degraded as a whole."""
 _PLATE_SAMPLES = np.linspace(0.0, 1.0, 25)
 
 
@@ -91,7 +93,10 @@ def draw_patch(case: SlabCase, v: int, spec: PatchSpec, shapes: ShapeSettings, r
         if upper >= 0 and lower < len(points):
             hu = grow_osteophytes(hu, px[upper], px[lower], shapes, rng)
     hu = ossify_front(hu, px[near], pixel, shapes, rng)
-    hu = degrade(hu, rng, 1.0, pixel, slope_sd=0.2)
+    if rng.random() < SLICES_SHARE:
+        hu = degrade(noisy_slices(hu, rng, pixel, slope_sd=0.2), rng, 0.4, pixel, slope_sd=0.2)
+    else:
+        hu = degrade(hu, rng, 1.0, pixel, slope_sd=0.2)
     stored = np.clip(np.rint((hu - LOWER_HU) / STEP_HU), 0, 255).astype(np.uint8)
     six = heights(points[v][None])[0]
     return Patch(
