@@ -26,9 +26,10 @@ class Exposure:
     of view lacks), veil_slope_mm: from the top to the bottom of the film. scatter: scattered to primary light behind
     the whole body, spread over scatter_mm. photons: a pixel without patient. blur_mm: focus and detector. grain:
     correlated noise of film or plate, share of the tone range.
-    base_gain: contrast kept of structures larger than base_mm; detail_gain: of smaller ones; local_mm, local_share:
-    size and strength of local contrast equalisation. black, white: attenuation at the ends of the tone curve as
-    percentiles of the patient; gamma and curve (0 straight, 1 a film's S) shape it. inverted: bone dark.
+    base_gain: contrast kept of structures larger than base_mm; detail_gain: of smaller ones. sharp_mm, sharp_gain:
+    unsharp masking. local_mm, local_share: size and strength of local contrast equalisation. black, white: attenuation
+    at the ends of the tone curve as percentiles of the patient; gamma and curve (0 straight, 1 a film's S) shape it.
+    inverted: bone dark.
     """
 
     seed: int
@@ -45,6 +46,8 @@ class Exposure:
     base_gain: float
     base_mm: float
     detail_gain: float
+    sharp_mm: float
+    sharp_gain: float
     local_share: float
     local_mm: float
     black: float
@@ -65,17 +68,19 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
         hardening=float(rng.uniform(0.0, 0.25)),
         veil_mm=float(rng.uniform(0, 60) if rng.random() < 0.4 else 0.0),
         veil_slope_mm=float(rng.normal(0, 25) if rng.random() < 0.3 else 0.0),
-        scatter=float(np.exp(rng.uniform(np.log(0.03), np.log(1.2)))),
+        scatter=float(np.exp(rng.uniform(np.log(0.03), np.log(0.7)))),
         scatter_mm=float(rng.uniform(25, 70)),
-        photons=float(np.exp(rng.uniform(np.log(3e4), np.log(4e6)))),
+        photons=float(np.exp(rng.uniform(np.log(1e5), np.log(1e7)))),
         blur_mm=float(rng.uniform(0.15, 0.75)),
         grain=float(rng.uniform(0.005, 0.03) if kind == "film" else rng.uniform(0, 0.008)),
         base_gain=float(rng.uniform(0.25, 0.8) if processed else rng.uniform(0.8, 1.0)),
         base_mm=float(rng.uniform(15, 60)),
-        detail_gain=float(rng.uniform(1.0, 2.6) if processed else rng.uniform(0.9, 1.3)),
+        detail_gain=float(rng.uniform(1.0, 3.2) if processed else rng.uniform(0.9, 1.3)),
+        sharp_mm=float(np.exp(rng.uniform(np.log(0.5), np.log(6.0)))),
+        sharp_gain=float(rng.uniform(0.3, 2.5) if processed else rng.choice([0.0, rng.uniform(0, 1.5)])),
         local_share=float(rng.uniform(0.1, 0.8) if processed and rng.random() < 0.6 else 0.0),
         local_mm=float(rng.uniform(20, 60)),
-        black=float(rng.choice([0.0, rng.uniform(0, 12)])),
+        black=float(rng.choice([0.0, rng.uniform(0, 20)], p=[0.3, 0.7])),
         white=float(rng.uniform(94, 100)),
         gamma=float(np.exp(rng.normal(0, 0.35))),
         curve=float(rng.uniform(0.4, 1.0) if kind == "film" else rng.choice([0.0, rng.uniform(0, 0.8)])),
@@ -84,7 +89,7 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
 
 
 def expose(soft: Image, bone: Image, pixel_mm: float, exposure: Exposure, metal: Image | None = None) -> Image:
-    """A film (rows, columns), 0 to 1, of line integrals in mm of water. metal: attenuation lengths of what is no tissue.
+    """A film (rows, columns), 0 to 1, of line integrals in mm of water. metal: attenuation lengths of metal and cement.
 
     The same arguments give the same film.
     """
@@ -124,6 +129,8 @@ def _processed(seen: Image, patient: NDArray[np.bool_], pixel_mm: float, exposur
         usual = float(np.median(spread[patient])) if patient.any() else 1.0
         even = detail * (usual / np.maximum(spread, 0.25 * usual))
         detail = detail + np.float32(exposure.local_share) * (even - detail)
+    if exposure.sharp_gain > 0:
+        detail = detail + np.float32(exposure.sharp_gain) * (seen - smooth(seen, exposure.sharp_mm / pixel_mm))
     middle = float(np.median(base[patient])) if patient.any() else float(np.median(base))
     gain, detail_gain = np.float32(exposure.base_gain), np.float32(exposure.detail_gain)
     return np.asarray(middle + (base - middle) * gain + detail * detail_gain, dtype=np.float32)

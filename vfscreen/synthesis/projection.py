@@ -259,7 +259,7 @@ def _turned(volume: Volume, values: Sequence[Image], geometry: FilmGeometry, ste
 
 @dataclass(frozen=True, eq=False)
 class _Weights:
-    """Linear interpolation of a line: the film's pixels that it reaches, the sample before each and the next one's share."""
+    """Linear interpolation of a line: the film's pixels it reaches, the sample before each, the next one's share."""
 
     film: slice
     lower: NDArray[np.intp]

@@ -29,8 +29,8 @@ class FilmCase:
     name: pool-wide. source: whose body (a reading, a label map, a phantom). view: "lateral", "ap" or "other".
     soft, bone: (H, W) mm of water (`synthesis.projection`). pixel_mm: in the plane of the column.
     points: (V, 6, 2) (row, column) in KEYPOINTS order, superior to inferior; some may lie outside the film.
-    levels: (V,) names, "" where not known. confidence: (V,) 0..1 of the points. lost: (V,) share of a height that a synthetic
-    fracture took, NaN where the vertebra is as it was found. loss: (V,) raw height loss 1 - min / max in 3D.
+    levels: (V,) names, "" where not known. confidence: (V,) 0..1 of the points. lost: (V,) share of a height that a
+    synthetic fracture took, NaN where the vertebra is as it was found. loss: (V,) raw loss 1 - min / max in 3D.
     known_rows: (2,) first and last row between which every vertebra in view has points; beyond, there may be others.
     sacrum: (2, 2) anterior and posterior corner of the S1 endplate, NaN where unknown.
     """

@@ -126,7 +126,7 @@ def _deform(
         if draw > settings.fracture_share + settings.shape_share:
             continue
         fractured = draw < settings.fracture_share and case.confidence[v] >= 0.3
-        superior, inferior = _profiles(points[v], fractured, rng)
+        superior, inferior = power_profiles(points[v], fractured, rng)
         warp = height_loss_warp(
             points[v],
             points[v - 1] if v > 0 else None,
@@ -140,7 +140,7 @@ def _deform(
     return points, warps, np.max(1.0 - heights(points) / before, axis=1)
 
 
-def _profiles(points: Float, fractured: bool, rng: np.random.Generator) -> tuple[Float, Float]:
+def power_profiles(points: Float, fractured: bool, rng: np.random.Generator) -> tuple[Float, Float]:
     """How far (mm, (C,)) the superior and the inferior endplate move inwards at each column of the grid."""
     front, back = points[0:2, 1].mean(), points[4:6, 1].mean()
     x = (GRID_P - front) / max(back - front, 5.0)  # 0 at the anterior wall, 1 at the posterior

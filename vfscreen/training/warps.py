@@ -76,12 +76,14 @@ def height_loss_warp(
     columns_p: Float,
     superior_mm: Float,
     inferior_mm: Float,
+    far_share: float = 1.0,
 ) -> RowWarp:
     """The warp that moves one vertebra's endplates towards its middle.
 
     points: (6, 2) (row, p) of the vertebra, KEYPOINTS order; above, below: those of its neighbours, or None.
     superior_mm, inferior_mm: (C,) how far each endplate moves inwards at each column (negative: outwards).
-    Displacements are cut where a disc or the body would vanish.
+    Displacements are cut where a disc or the body would vanish. far_share: how much of the lost height is missing beyond
+    `FADE_MM`; with 0 the tissue there stays in its place.
     """
     anterior_p = float(points[0:2, 1].mean())
     posterior_p = float(points[4:6, 1].mean())
@@ -102,7 +104,7 @@ def height_loss_warp(
     di = np.maximum(di, line_i - (disc_below - bottom - rim - DISC_MIN_MM))
     layer = np.minimum(LAYER_MM, 0.35 * np.maximum(body - ds - di, 0.5))
 
-    far_s, far_i = float(line_s.mean()), float(line_i.mean())
+    far_s, far_i = far_share * float(line_s.mean()), far_share * float(line_i.mean())
     big = 1e4
     rows = [
         (np.full_like(top, top.min() - big), far_s),
