@@ -34,20 +34,24 @@ _COARSE_BIN = 2
 @dataclass(frozen=True, eq=False)
 class FilmBody:
     """fine: native resolution around the column. coarse: the whole body, or None. vertebrae: superior to inferior, with
-    points in LPS mm. fractured: (V,) published grade above 0, or False."""
+    points in LPS mm. wrapped: the fine volume is all there is, and a body has to be made up around it. sacrum_lps_mm:
+    (2, 3) anterior and posterior corner of the S1 endplate, or None."""
 
     name: str
     fine: Volume
     coarse: Volume | None
     centreline: Centreline
     vertebrae: tuple[ReadVertebra, ...]
+    wrapped: bool = False
+    sacrum_lps_mm: Float | None = None
 
     def parts(self) -> list[Part]:
         """Fine voxels inside the crop, coarse ones outside, one fading into the other over `_BLEND_MM`."""
+        own = Part(self.fine, _crop_weight(self.fine, self.fine))
         if self.coarse is None:
-            return [Part(self.fine)]
+            return [own]
         return [
-            Part(self.fine, _crop_weight(self.fine, self.fine)),
+            own,
             Part(self.coarse, 1.0 - _crop_weight(self.fine, self.coarse), _COARSE_BIN),
         ]
 
@@ -67,25 +71,42 @@ def _crop_weight(crop: Volume, at: Volume) -> NDArray[np.float32]:
     return np.asarray(k[:, None, None] * j[None, :, None] * i[None, None, :], dtype=np.float32)
 
 
-def read_body(data: Path, name: str, models: ModelSet | None, settings: ScreeningSettings) -> FilmBody:
+def read_body(
+    data: Path, name: str, models: ModelSet | None, settings: ScreeningSettings, volume: Path | None = None
+) -> FilmBody:
     """The body of reading `name` below `data`. With `models`, vertebrae that the reader left out are added.
 
-    Raises FileNotFoundError where the reading or its volume is missing.
+    volume: the reading's volume, where it does not lie beside it; it is cropped to the column. Raises FileNotFoundError
+    where the reading or its volume is missing.
     """
     found = sorted(data.rglob(f"{name}_six_points.json"))
     if not found:
         raise FileNotFoundError(f"no {name}_six_points.json below {data}")
     beside = [p for end in ("_spine", "_ct", "") if (p := found[0].with_name(f"{name}{end}.nii.gz")).exists()]
     coarse_path = found[0].with_name(f"{name}_3mm.nii.gz")
-    if not beside:
+    source = volume or (beside[0] if beside else None)
+    if source is None:
         raise FileNotFoundError(f"no volume beside {found[0]}")
     reading = load_reading(found[0])
-    fine = read_single(beside[0]).volume
+    fine = read_single(source).volume
+    if volume is not None:
+        fine = _around(fine, reading.rough_centreline_lps_mm)
     coarse = read_single(coarse_path).volume if coarse_path.exists() else None
     vertebrae: Sequence[ReadVertebra] = reading.vertebrae
     if models is not None:
         vertebrae = _completed(reading, fine, models, settings)
-    return FilmBody(name, fine, coarse, reading.centreline(), tuple(vertebrae))
+    return FilmBody(name, fine, coarse, reading.centreline(), tuple(vertebrae), wrapped=coarse is None)
+
+
+def _around(volume: Volume, path_lps_mm: Float) -> Volume:
+    """The part of an axis-aligned volume that lies around a column's path, all its slices."""
+    reach = np.array([45.0, 80.0, 1e4])
+    ijk = volume.to_ijk(np.stack([path_lps_mm.min(axis=0) - reach, path_lps_mm.max(axis=0) + reach]))
+    low = np.maximum(np.floor(ijk.min(axis=0)), 0).astype(int)
+    high = np.minimum(np.ceil(ijk.max(axis=0)) + 1, volume.shape_ijk).astype(int)
+    affine = volume.affine_lps.copy()
+    affine[:3, 3] = volume.to_lps(low.astype(np.float64))
+    return Volume(np.ascontiguousarray(volume.hu[low[2] : high[2], low[1] : high[1], low[0] : high[0]]), affine)
 
 
 def _completed(reading: Reading, volume: Volume, models: ModelSet, settings: ScreeningSettings) -> list[ReadVertebra]:
