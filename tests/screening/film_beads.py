@@ -11,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 from scipy.ndimage import maximum_filter
 
 from tests.screening.beads import column_class, refined_peak
@@ -230,3 +234,26 @@ def _one(names: Sequence[str], name: str) -> np.ndarray:
     p = np.full(len(names), 0.02)
     p[list(names).index(name)] = 1.0 - 0.02 * (len(names) - 1)
     return p
+
+
+def write_film(film: Radiograph, path: Path, uids: tuple[str, str, str], number: int = 1, **header: Any) -> Path:
+    """A DX instance of a film. uids: of study, series and instance."""
+    data = FileDataset(str(path), {}, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
+    data.SOPClassUID, data.Modality = DigitalXRayImageStorageForPresentation, "DX"
+    data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID = uids
+    data.PatientID, data.PatientName, data.StudyDate, data.InstanceNumber = "4711", "A^B", "20200301", number
+    data.ImageType, data.PresentationIntentType = ["ORIGINAL", "PRIMARY", ""], "FOR PRESENTATION"
+    data.PixelIntensityRelationshipSign = -1
+    low, high = float(film.image.min()), float(film.image.max())
+    data.Rows, data.Columns = film.shape
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0
+    data.PixelData = np.rint((film.image - low) / (high - low) * 4000 + 40).astype("<u2").tobytes()
+    for name, value in header.items():
+        setattr(data, name, value)
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    data.file_meta.MediaStorageSOPInstanceUID = UID(uids[2])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data.save_as(path, enforce_file_format=True)
+    return path

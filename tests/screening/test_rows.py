@@ -149,7 +149,11 @@ def test_the_json_has_the_keys_that_were_promised(result: ScreeningResult) -> No
         "vertebrae",
         "patient",
         "density",
+        "film",
+        "films",
     ]
+    assert document["film"] is None and document["films"] == []
+    assert document["vertebrae"][1]["keypoints_px"] is None
     assert list(document["vertebrae"][1]) == [
         "vertebra_level",
         "level_probability",
@@ -161,6 +165,12 @@ def test_the_json_has_the_keys_that_were_promised(result: ScreeningResult) -> No
         "anterior_height_mm",
         "middle_height_mm",
         "posterior_height_mm",
+        "SOPInstanceUID",
+        "centre_px",
+        "keypoints_px",
+        "anterior_height_px",
+        "middle_height_px",
+        "posterior_height_px",
         "height_loss_ratio_raw",
         "height_loss_ratio_adjusted",
         "genant_grade_raw",

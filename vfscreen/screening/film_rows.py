@@ -11,17 +11,16 @@ series' summary, as the film says that graded it highest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from vfscreen.errors import ItemError, ReasonCode, Stage, State
-from vfscreen.geometry.radiograph import Radiograph, to_xy
-from vfscreen.ingest.film_headers import header_anterior_side, header_view
+from vfscreen.geometry.radiograph import to_xy
+from vfscreen.ingest.film import FilmImage
 from vfscreen.morphometry.heights import PARTS
-from vfscreen.schema.film_columns import FILM_COLUMNS
 from vfscreen.schema.names import KEYPOINTS, FilmView
-from vfscreen.schema.tables import FILES, FILMS, SERIES, VERTEBRAE
-from vfscreen.screening.film_result import FilmResult, FilmVertebra
+from vfscreen.schema.tables import FILMS, SERIES, VERTEBRAE
+from vfscreen.screening.film_result import FilmResult, FilmVertebra, PictureReading
 from vfscreen.screening.measure import summarise
 from vfscreen.screening.rows import (
     VERTEBRAE_KEYS,
@@ -33,8 +32,6 @@ from vfscreen.screening.rows import (
     summary_values,
 )
 
-_FILM_KEYS = (*VERTEBRAE_KEYS, "Modality")
-_FILM_COPIED = tuple(c.name for c in FILM_COLUMNS if c.name in FILES.by_name)
 _INDEX_STAGES = frozenset({Stage.SCAN, Stage.ACCEPT, Stage.SELECT})
 
 
@@ -42,15 +39,13 @@ _INDEX_STAGES = frozenset({Stage.SCAN, Stage.ACCEPT, Stage.SELECT})
 class EndedFilm:
     """A film at its end, without its pixels.
 
-    file_row: FILES row of its instance. result: None where it could not be read, or something broke: then `error` says
-    what. scale: (pixel spacing between rows and columns in mm, whose millimetres they are), None where unknown.
+    image: as it was read, its radiograph let go. result: None where it could not be read, or something broke: then
+    `error` says what.
     """
 
-    file_row: Mapping[str, Any]
+    image: FilmImage
     result: FilmResult | None
     error: ItemError | None = None
-    scale: tuple[tuple[float, float], str] | None = None
-    height_calibrated: bool | None = None
     overlay_path: str | None = None
     message: str | None = None
     seconds_read: float = 0.0
@@ -64,12 +59,6 @@ class EndedFilm:
     @property
     def vertebrae(self) -> tuple[FilmVertebra, ...]:
         return () if self.ending is not None or self.result is None else self.result.vertebrae
-
-    def of(self, film: Radiograph) -> EndedFilm:
-        """The same with the film's scale."""
-        spacing, source = film.pixel_spacing_mm, film.spacing_source
-        scale = None if spacing is None or source is None else (spacing, source.value)
-        return replace(self, scale=scale, height_calibrated=film.height_calibrated)
 
 
 def film_series_rows(manifest_row: Mapping[str, Any], films: Sequence[EndedFilm]) -> tuple[Row, list[Row], list[Row]]:
@@ -87,7 +76,7 @@ def film_series_rows(manifest_row: Mapping[str, Any], films: Sequence[EndedFilm]
     seconds = sum(f.seconds_read for f in films), sum(f.seconds_inference for f in films)
     vertebra_rows: list[Row] = []
     if not screened:
-        series = ended_series_row(manifest_row, _ending_of_series(films), *seconds) | counts
+        series = ended_series_row(manifest_row, ending_of_series(films), *seconds) | counts
     else:
         series = _screened(manifest_row, films, screened, seconds) | counts
         vertebra_rows = [row for film in screened for row in _vertebra_rows(manifest_row, film)]
@@ -100,31 +89,25 @@ def film_series_rows(manifest_row: Mapping[str, Any], films: Sequence[EndedFilm]
 
 def film_row(manifest_row: Mapping[str, Any], film: EndedFilm) -> Row:
     """FILMS row of one film."""
-    row: Row = {name: film.file_row.get(name) for name in _FILM_COPIED}
-    row |= {name: manifest_row.get(name) for name in VERTEBRAE_KEYS}
-    row |= {"SOPInstanceUID": film.file_row["SOPInstanceUID"], "height_calibrated": film.height_calibrated}
-    if film.scale is not None:
-        (row_mm, column_mm), source = film.scale
-        row |= {"row_spacing_mm": row_mm, "column_spacing_mm": column_mm, "spacing_source": source}
     ending = film.ending
-    row |= {
+    row: Row = {
+        **film.image.header,
+        **{name: manifest_row.get(name) for name in VERTEBRAE_KEYS},
+        "SOPInstanceUID": film.image.sop_instance_uid,
         "state": State.SCREENED.value if ending is None else ending.state.value,
         "stage": None if ending is None else ending.stage.value,
         "reason_code": None if ending is None else ending.reason.value,
-        "message": _joined(None if ending is None else ending.message, film.message),
+        "message": _joined(None if ending is None else ending.message, film.message, film.image.remark),
         "vertebra_count": len(film.vertebrae),
         "overlay_path": film.overlay_path,
     }
-    return row | picture_values(film.file_row, film.result)
+    return row | _picture_values(film.image, film.result)
 
 
-def picture_values(header: Mapping[str, Any], result: FilmResult | None) -> Row:
+def _picture_values(image: FilmImage, result: FilmResult | None) -> Row:
     """Columns of FILMS that speak of what the pixels show, and of whether the header says the same."""
-    if result is None:
-        return {}
-    p = result.picture
-    said_view = header_view(header.get("ViewPosition"), header.get("PatientOrientation"))
-    said_side = header_anterior_side(header.get("PatientOrientation"))
+    p = PictureReading() if result is None else result.picture
+    said_view, said_side = image.view, image.anterior_side
     return {
         "view": None if p.view is None else p.view.value,
         "view_probability": p.view_probability,
@@ -210,7 +193,8 @@ def _screened(
     }
 
 
-def _ending_of_series(films: Sequence[EndedFilm]) -> ItemError:
+def ending_of_series(films: Sequence[EndedFilm]) -> ItemError:
+    """How a series ended of which no film is screened."""
     ending = leading_film(films).ending
     assert ending is not None
     others = f" (the leading one of {len(films)} films)" if len(films) > 1 else ""
@@ -223,8 +207,8 @@ def _vertebra_rows(manifest_row: Mapping[str, Any], film: EndedFilm) -> list[Row
     keys = {name: manifest_row.get(name) for name in VERTEBRAE_KEYS}
     keys |= {
         "modality": manifest_row.get("Modality"),
-        "height_calibrated": bool(film.height_calibrated),
-        "SOPInstanceUID": film.file_row["SOPInstanceUID"],
+        "height_calibrated": bool(film.image.header["height_calibrated"]),
+        "SOPInstanceUID": film.image.sop_instance_uid,
     }
     return [{**keys, **film_vertebra_values(v)} for v in film.vertebrae]
 
