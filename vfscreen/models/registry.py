@@ -28,7 +28,7 @@ coarse grid, straightening, decoding, labelling, morphometry, density), so that 
 
 KINDS = ("locator", "vertebra")
 """What a release must hold, one card each."""
-OPTIONAL_KINDS = ("endplates", "ribs", "film_locator", "film_vertebra", "film_view")
+OPTIONAL_KINDS = ("endplates", "ribs", "film_locator", "film_vertebra", "film_view", "fresh")
 """What it may hold besides. Films are read where both film_locator and film_vertebra are there."""
 
 
@@ -72,6 +72,8 @@ def release_name(release: str = "default", screening: ScreeningSettings | None =
     """
     digest = hashlib.sha256(f"method {METHOD_VERSION}".encode())
     for kind, card in sorted(read_release(release).items()):
+        if kind == "fresh" and not _fresh_wanted(screening):
+            continue  # it changes no result while it is off
         fields = {"sha256", "preprocessing", "decode", "architecture", "hyperparameters", "labels"}
         # canonical: the order of keys in a YAML file is nobody's result
         content = json.dumps(card.model_dump(mode="json", include=fields), sort_keys=True)
@@ -80,6 +82,10 @@ def release_name(release: str = "default", screening: ScreeningSettings | None =
         digest.update(screening.model_dump_json().encode())
     stem = Path(release).stem
     return f"{stem}-{digest.hexdigest()[:8]}"
+
+
+def _fresh_wanted(screening: ScreeningSettings | None) -> bool:
+    return screening is not None and screening.fresh_fracture.enabled
 
 
 def load_models(
@@ -94,6 +100,7 @@ def load_models(
     Raises WeightsError where weights and cards disagree, SettingsError where the device cannot be had.
     """
     from vfscreen.models.endplates import load_endplate_reader
+    from vfscreen.models.film_release import load_film_models
     from vfscreen.models.locator import load_locator
     from vfscreen.models.ports import ModelSet
     from vfscreen.models.ribs import load_rib_reader
@@ -109,4 +116,5 @@ def load_models(
         if "endplates" in paths
         else None,
         ribs=load_rib_reader(paths["ribs"], device=device, threads=threads) if "ribs" in paths else None,
+        films=load_film_models(paths, device, threads, with_fresh=_fresh_wanted(screening)),
     )

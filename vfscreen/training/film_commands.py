@@ -9,9 +9,20 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from vfscreen.models.film_release import load_film_models
 from vfscreen.models.registry import WEIGHTS_DIR
+from vfscreen.settings import load_settings
+from vfscreen.training.film_cases import load_case
+from vfscreen.training.film_evaluate import detection_numbers, grade_numbers, point_numbers
+from vfscreen.training.film_export import export_film_locator, export_film_vertebra
+from vfscreen.training.film_readings import load_film_readings
+from vfscreen.training.film_screened import ScreenedFilm, screened_case, screened_reading
 from vfscreen.training.film_train import FilmTrainSettings, train_film_locator, train_film_vertebra
 from vfscreen.training.run_arguments import add_run_arguments
+from vfscreen.training.vertebra_evaluate import Number
+from vfscreen.training.vertebra_export import numbers_json, record_metrics
 
 LOCATOR_CARD = WEIGHTS_DIR / "film-locator-v1.yaml"
 VERTEBRA_CARD = WEIGHTS_DIR / "film-vertebra-v1.yaml"
@@ -32,6 +43,25 @@ def add_commands(commands: Any) -> None:
         train.set_defaults(run_command=run)
         if name == "train-vertebra":
             train.add_argument("--start-from", type=Path, metavar="CARD", help="card of a CT vertebra network")
+    export = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
+    export.add_argument("network", choices=["locator", "vertebra"])
+    export.add_argument("--checkpoint", type=Path, required=True)
+    export.add_argument("--card", type=Path)
+    export.set_defaults(run_command=_export)
+    evaluate = commands.add_parser("evaluate", help="screen films whose vertebrae are known and print the table")
+    evaluate.add_argument("--films", type=Path, help="folder of corners.json and its films")
+    evaluate.add_argument("--pool", type=Path, help="folder of cases of bodies that were never trained on")
+    evaluate.add_argument("--looks", type=int, default=1, help="exposures a case")
+    evaluate.add_argument("--locator", type=Path, default=LOCATOR_CARD)
+    evaluate.add_argument("--vertebra", type=Path, default=VERTEBRA_CARD)
+    evaluate.add_argument(
+        "--view", type=Path, help="card of a view network; without one every film is lateral, head up"
+    )
+    evaluate.add_argument("--device", default="auto")
+    evaluate.add_argument("--threads", type=int, default=2)
+    evaluate.add_argument("--json", type=Path)
+    evaluate.add_argument("--record", action="store_true", help="put the numbers on the vertebra network's card")
+    evaluate.set_defaults(run_command=_evaluate)
 
 
 def _settings(parsed: argparse.Namespace) -> FilmTrainSettings:
@@ -58,3 +88,72 @@ def _train_locator(parsed: argparse.Namespace) -> int:
 def _train_vertebra(parsed: argparse.Namespace) -> int:
     print(train_film_vertebra(_settings(parsed), parsed.start_from))
     return 0
+
+
+def _export(parsed: argparse.Namespace) -> int:
+    export, usual = {
+        "locator": (export_film_locator, LOCATOR_CARD),
+        "vertebra": (export_film_vertebra, VERTEBRA_CARD),
+    }[parsed.network]
+    card = export(parsed.checkpoint, parsed.card or usual)
+    print(f"{card.name} {card.version}: sha256 {card.sha256}")
+    return 0
+
+
+def _evaluate(parsed: argparse.Namespace) -> int:
+    cards = {"film_locator": parsed.locator, "film_vertebra": parsed.vertebra}
+    models = load_film_models(
+        cards if parsed.view is None else cards | {"film_view": parsed.view}, parsed.device, parsed.threads
+    )
+    assert models is not None
+    settings = load_settings().screening
+    numbers: list[Number] = []
+    if parsed.films is not None:
+        readings = load_film_readings(parsed.films / "corners.json")
+        screened = [_told(screened_reading(r, parsed.films, models, settings)) for r in readings]
+        found = [s.comparison for s in screened]
+        numbers += _reported(
+            parsed,
+            "real lateral films",
+            "--films DATA/films",
+            [*detection_numbers(found), *point_numbers(found)],
+            screened,
+        )
+    if parsed.pool is not None:
+        cases = [load_case(path) for path in sorted(parsed.pool.glob("lateral-*.npz"))]
+        screened = [_told(screened_case(c, seed, models, settings)) for c in cases for seed in range(parsed.looks)]
+        found = [s.comparison for s in screened]
+        table = [*detection_numbers(found), *point_numbers(found), *grade_numbers(found)]
+        numbers += _reported(
+            parsed, "projections of unseen bodies", f"--pool EVAL --looks {parsed.looks}", table, screened
+        )
+    if parsed.json is not None:
+        parsed.json.write_text(numbers_json(numbers), encoding="utf-8")
+    return 0
+
+
+def _told(film: ScreenedFilm) -> ScreenedFilm:
+    bodies = film.comparison.bodies
+    found = [(b, v) for b, v in bodies if v is not None]
+    right = sum(v.vertebra_level == b.level for b, v in found)
+    reason = "" if film.result.rejected is None else film.result.rejected.reason.value
+    print(
+        f"{film.comparison.film}: {len(found)} of {len(bodies)} found, {len(film.comparison.false)} false, "
+        f"{right} levels right, {film.seconds:.2f} s {reason}",
+        flush=True,
+    )
+    return film
+
+
+def _reported(
+    parsed: argparse.Namespace, data: str, sources: str, table: list[Number], screened: list[ScreenedFilm]
+) -> list[Number]:
+    seconds = [s.seconds for s in screened]
+    table = [*table, Number("seconds a film, median", float(np.median(seconds)), "s", len(seconds), None)]
+    print(data)
+    for number in table:
+        interval = "" if number.ci95 is None else f"  [{number.ci95[0]:.3f}, {number.ci95[1]:.3f}]"
+        print(f"  {number.name}: {number.value:.3f} {number.unit}{interval}  n={number.n}")
+    if parsed.record:
+        record_metrics(parsed.vertebra, data, f"python -m vfscreen.training.films evaluate {sources}", table)
+    return table

@@ -62,8 +62,9 @@ def draw_film_locator_sample(case: FilmCase, shape: tuple[int, int], rng: np.ran
 
     grid = np.moveaxis(np.indices(shape), 0, -1) - (np.array(shape) - 1) / 2
     at = grid @ turn.T + middle
-    film, inside, corner = expose_window(case, at, rng)
-    sampled, known = sample_film(film, inside, at - corner, 1.0 / zoom)
+    binned = max(int(1.0 / zoom), 1)  # no finer than the sample can show
+    film, inside, place = expose_window(case, at, rng, binned)
+    sampled, known = sample_film(film, inside, place, 1.0 / (zoom * binned))
     image = normalise(sampled, known, WHOLE_FILM_TONE)
 
     pixels = (points - middle) @ np.linalg.inv(turn).T + (np.array(shape) - 1) / 2

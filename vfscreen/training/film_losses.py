@@ -43,6 +43,6 @@ def film_locator_loss(outputs: dict[str, Tensor], batch: FilmLocatorBatch) -> tu
     facing = (
         functional.binary_cross_entropy_with_logits(facing_logits, target, reduction="none") * on_line
     ).sum() / norm
-    total = 4.0 * line + 2.0 * height + 0.3 * facing
+    total = 4.0 * line + 2.0 * height + facing
     parts = {"line": line, "height": height, "facing": facing}
     return total, {name: float(value.detach()) for name, value in parts.items()}

@@ -51,13 +51,15 @@ def draw_strip_sample(case: FilmCase, spec: StripSpec, rng: np.random.Generator,
     points = case_points(case)
     course = disturbed(true_course(points, anterior_is_right=False), rng)
     pixels = (course.from_px(points) + np.array([0.0, spec.anterior])) * spec.pixels_a_body_height
-    centre = float(rng.choice(pixels[..., 0].mean(axis=1))) + rng.normal(0, 0.25 * rows)
-    first = centre - rows / 2
+    first = float(rng.choice(pixels[..., 0].mean(axis=1))) + rng.normal(0, 0.25 * rows) - rows / 2
+    # most of the window on the column, whose ends are looked at often enough
+    low, high = pixels[..., 0].min() - 0.3 * rows, pixels[..., 0].max() - 0.7 * rows
+    first = float(np.clip(first, min(low, high), max(low, high)))
     pixels[..., 0] -= first
     at = strip_grid(course, spec, first / spec.pixels_a_body_height, rows)
     scale = float(np.median(course.body_height_px)) / spec.pixels_a_body_height
-    film, inside, corner = expose_window(case, at, rng)
-    strip, known = sample_film(film, inside, at - corner, scale)
+    film, inside, place = expose_window(case, at, rng)
+    strip, known = sample_film(film, inside, place, scale)
     if rng.random() < 0.3:
         strip = gaussian_filter(strip, rng.uniform(0.3, 1.3))
     image = normalise(strip, known, STRIP_TONE)

@@ -4,6 +4,10 @@ Belongs here: the command line. Does not belong here: everything it calls.
 
     python -m vfscreen.training.films pool --data DATA --out POOL
     python -m vfscreen.training.films pool --data DATA --out POOL --evaluation --volume covid_ar=DICOM_FOLDER
+    python -m vfscreen.training.films train-locator --pool POOL --run RUN
+    python -m vfscreen.training.films train-vertebra --pool POOL --run RUN --start-from CT_CARD.yaml
+    python -m vfscreen.training.films export vertebra --checkpoint RUN/checkpoint.pt
+    python -m vfscreen.training.films evaluate --films DATA/films --pool EVAL
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vfscreen.training.film_commands import add_commands
 from vfscreen.training.film_filling import PoolSettings, fill_pool
 
 
@@ -39,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pool.add_argument("--renders", type=int, default=2, help="tissues drawn for each label map, each one variant")
     pool.add_argument("--seed", type=int, default=0)
     pool.set_defaults(run_command=_pool)
+    add_commands(commands)
     parsed = parser.parse_args(arguments)
     status: int = parsed.run_command(parsed)
     return status
