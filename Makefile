@@ -1,13 +1,17 @@
 # make setup   the virtual environment alone          make demo    a demo archive, swept, with its cohort table
-# make test    the whole test suite                   make check   what CI runs: ruff, mypy --strict, tests
+# make test    the tests but for the slow ones        make check   what CI runs: ruff, mypy --strict, every test
 #
+# Tests run on two cores; `make test WORKERS=8` takes eight, WORKERS=0 one process (to debug).
 # CPU-only machines: `make setup TORCH=cpu` (or demo, test ...) downloads a tenth of what CUDA needs.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?=
+WORKERS ?= 2
 DEMO ?= demo
 BIN := $(VENV)/bin
+# A worker a core: numerical libraries that start a thread for each core as well would only get in each other's way.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 .DELETE_ON_ERROR:
 .PHONY: setup demo test test-all lint types check docs clean
@@ -31,10 +35,10 @@ demo: setup
 	$(BIN)/vfscreen demo --out $(DEMO)
 
 test: setup
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-all: setup
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: setup
 	$(BIN)/ruff check .

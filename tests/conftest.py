@@ -1,4 +1,7 @@
-"""Fixtures for all tests: where the shared real data lies. Data the tests make themselves comes from the builders."""
+"""For all tests: how they are drawn and dealt out, where the shared real data lies.
+
+Data the tests make themselves comes from the builders.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,20 @@ from hypothesis import settings
 
 from tests.s3_server import s3_server
 
-__all__ = ["s3_server"]  # one server for every test of the session: its ports cannot be shared
+__all__ = ["s3_server"]  # one server for every test of the session (of a worker's, with -n): its ports cannot be shared
 
-# a busy machine is no defect of the code under test
-settings.register_profile("vfscreen", deadline=None)
+# A busy machine is no defect of the code under test, and a commit passes or fails by its own doing: the same examples
+# every time. `pytest --hypothesis-profile=explore` draws new ones.
+settings.register_profile("vfscreen", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("vfscreen")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With workers (`pytest -n`), files with slow tests go first: begun last they would keep one worker busy alone."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
