@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.spine.labelling import EndEvidence, LabelledColumn, SizePrior, label_column
-from vfscreen.spine.priors import SACRUM, STATES, neighbour_steps, patient_size_log_sd
+from vfscreen.spine.priors import SACRUM, STATES, Misses, neighbour_steps, patient_size_log_sd
 
 Float = NDArray[np.float64]
 
@@ -27,11 +27,15 @@ END_SEEN_BODY_HEIGHTS = 2.0
 """So much picture beyond a last centre would hold the whole of one more vertebra (its centre is 1.3 body heights away):
 the column ends there, or the detector missed one."""
 
-_LAST = {"L5": 0.80, "L6": 0.02, "S": 0.05, "L4": 0.08}
+_LAST = {"L5": 0.75, "L6": 0.02, "S": 0.05, "L4": 0.10, "L3": 0.02}
 _FIRST = {"C2": 0.25, "C3": 0.03, "C1": 0.02}
 """Levels of the last and of the first detection where the picture goes on: the detector takes a first sacral body for a
 vertebra, or misses an L5 between the iliac crests. Shoulders hide the upper thoracic spine, so that most columns end
 there, and little is said of the first. The rest is spread over all levels. Working values."""
+
+FILM_MISSES = Misses(first=0.06, further=0.6, longest=8)
+"""What hides one vertebra on a film (a shoulder, a diaphragm, an implant) hides its neighbours: runs of missed ones are
+no rarity. Working values."""
 
 _LOG_STEP = 0.05
 """Sizes are tried in steps finer than the scatter of one distance (labelling.GAP_LOG_SD)."""
@@ -59,7 +63,9 @@ def label_film_column(
     silent = np.zeros(len(STATES))
     ends = EndEvidence(_end(_FIRST) if above else silent, _end(_LAST) if below else silent)
     flat = np.concatenate([centres, np.zeros((len(centres), 1))], axis=1)
-    column = label_column(flat, level_scores, sizes=film_sizes(centres, mm_a_px, calibrated), ends=ends)
+    column = label_column(
+        flat, level_scores, sizes=film_sizes(centres, mm_a_px, calibrated), ends=ends, misses=FILM_MISSES
+    )
     landmarks = ("C2",) * (above and column.levels[0] in _FIRST)
     landmarks += ("S",) * ("S" in column.levels or (below and column.levels[-1] in ("L5", "L6")))
     return LabelledColumn(column.levels, column.probabilities, column.posterior, landmarks)

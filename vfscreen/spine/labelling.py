@@ -27,9 +27,11 @@ from vfscreen.spine.landmarks import (
     sacrum_step_evidence,
 )
 from vfscreen.spine.priors import (
+    CT_MISSES,
     P_SACRUM_DETECTED,
     SACRUM,
     STATES,
+    Misses,
     first_level_log_prior,
     patient_size_log_sd,
     sacrum_top_distance_mm,
@@ -110,6 +112,7 @@ def label_column(
     ribs: RibReading | None = None,
     sizes: SizePrior | None = None,
     ends: EndEvidence | None = None,
+    misses: Misses = CT_MISSES,
 ) -> LabelledColumn:
     """Label a column.
 
@@ -119,6 +122,7 @@ def label_column(
     pelvis) at each body, or None. sacrum_top_mm: how far below the lowest centre that is not sacrum the sacrum begins,
     where seen. ribs: what the bones around each vertebra say, from a release that has a rib reader. sizes:
     by default `patient_sizes`. ends: what is known of the column's ends; a sacrum may be among the detections then.
+    misses: how often the detector leaves vertebrae out.
     """
     centres = np.asarray(centres_lps_mm, dtype=np.float64).reshape(-1, 3)
     n = len(centres)
@@ -128,7 +132,7 @@ def label_column(
     emission[:, SACRUM] += np.log(P_SACRUM_DETECTED)
     gaps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
     size = patient_sizes() if sizes is None else sizes
-    moves = _transitions(gaps, size.log_size)
+    moves = _transitions(gaps, size.log_size, misses)
     last = _last_terms(sacrum_top_mm, size.log_size)
     if ends is not None:
         emission[0] += ends.first
@@ -218,18 +222,18 @@ def _floored(votes: Float) -> Float:
 
 
 @cache
-def _step_arrays() -> tuple[Float, Float, NDArray[np.intp], NDArray[np.intp]]:
+def _step_arrays(misses: Misses) -> tuple[Float, Float, NDArray[np.intp], NDArray[np.intp]]:
     """Of N ways down, those that join the same pair of states together: log prior (N,), log distance (N,), where each
     pair's ways begin (pairs,), and the pair as an index into the flattened K x K table (pairs,)."""
-    every = sorted(steps(), key=lambda s: (s.upper, s.lower))
+    every = sorted(steps(misses), key=lambda s: (s.upper, s.lower))
     pair = np.array([s.upper * len(STATES) + s.lower for s in every])
     first = np.flatnonzero(np.diff(pair, prepend=-1))
     return np.array([s.log_prior for s in every]), np.log([s.distance_mm for s in every]), first, pair[first]
 
 
-def _transitions(gaps_mm: Float, log_sizes: Float) -> Float:
+def _transitions(gaps_mm: Float, log_sizes: Float, misses: Misses) -> Float:
     """(sizes, gaps, K, K) log probability of a step between states, times the density of its distance."""
-    log_prior, log_distance, first, pair = _step_arrays()
+    log_prior, log_distance, first, pair = _step_arrays(misses)
     seen = np.log(np.maximum(gaps_mm, 1.0))
     deviation = (seen[None, :, None] - log_distance - log_sizes[:, None, None]) / GAP_LOG_SD
     density = np.exp(-0.5 * deviation**2) / (GAP_LOG_SD * np.sqrt(2 * np.pi)) + _GAP_OUTLIER

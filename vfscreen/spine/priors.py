@@ -104,14 +104,28 @@ def neighbour_steps() -> tuple[Step, ...]:
     return tuple(Step(STATES.index(a), STATES.index(b), float(np.log(p)), d) for a, b, p, d in rows)
 
 
+@dataclass(frozen=True)
+class Misses:
+    """How often a detector misses vertebrae between two that it found: first, the next one; further, another beside a
+    missed one; longest: a longer run of them is not thought of."""
+
+    first: float = P_MISSED
+    further: float = P_MISSED
+    longest: int = MISSED_MAX
+
+
+CT_MISSES = Misses()
+
+
 @cache
-def steps() -> tuple[Step, ...]:
-    """Every way from one detected vertebra to the next, with up to MISSED_MAX missed in between."""
+def steps(misses: Misses = CT_MISSES) -> tuple[Step, ...]:
+    """Every way from one detected vertebra to the next, with up to `misses.longest` missed in between."""
     every = list(neighbour_steps())
     last = list(every)
-    for _ in range(MISSED_MAX):
+    for n in range(misses.longest):
+        missed = float(np.log(misses.first if n == 0 else misses.further))
         last = [
-            Step(a.upper, b.lower, a.log_prior + b.log_prior + float(np.log(P_MISSED)), a.distance_mm + b.distance_mm)
+            Step(a.upper, b.lower, a.log_prior + b.log_prior + missed, a.distance_mm + b.distance_mm)
             for a in last
             for b in neighbour_steps()
             if a.lower == b.upper and a.lower != SACRUM
