@@ -27,6 +27,19 @@ from pydicom.uid import (
 
 CT_IMAGE = UID("1.2.840.10008.5.1.4.1.1.2")
 ENHANCED_CT = UID("1.2.840.10008.5.1.4.1.1.2.1")
+CR_IMAGE = UID("1.2.840.10008.5.1.4.1.1.1")
+DX_IMAGE = UID("1.2.840.10008.5.1.4.1.1.1.1")
+_CT_ONLY = (
+    "ConvolutionKernel",
+    "PixelSpacing",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "SliceThickness",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "FrameOfReferenceUID",
+)
 _WRITTEN_BY_GDCM = {JPEGLossless, JPEGLosslessSV1}
 
 
@@ -107,6 +120,24 @@ def instance(spec: SeriesSpec, hu: np.ndarray, matrix: np.ndarray, k: int, numbe
     _pixels(data, spec, hu[k])
     _set(data, spec.header)
     return data
+
+
+def film(stored: np.ndarray, spec: SeriesSpec | None = None, number: int = 0, **header: Any) -> FileDataset:
+    """A DX film of stored values (rows, columns), MONOCHROME2, without spacing; `header` sets or removes attributes."""
+    spec = replace(spec or SeriesSpec(), slope=1.0, intercept=0.0)
+    data = instance(spec, stored[None], affine(), 0, number)
+    for keyword in _CT_ONLY:
+        delattr(data, keyword)
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = DX_IMAGE
+    data.Modality, data.ImageType, data.PresentationIntentType = "DX", ["ORIGINAL", "PRIMARY", ""], "FOR PRESENTATION"
+    _set(data, {**spec.header, **header})
+    return data
+
+
+def write_film(path: Path, stored: np.ndarray, spec: SeriesSpec | None = None, number: int = 0, **header: Any) -> Path:
+    """Writes `film`, in the transfer syntax of `spec`."""
+    spec = spec or SeriesSpec()
+    return write(spec, film(stored, spec, number, **header), path)
 
 
 def write(spec: SeriesSpec, data: FileDataset, path: Path) -> Path:

@@ -26,7 +26,7 @@ from vfscreen.settings_films import FilmSettings
 PICTURE_SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "TIFF")
 _FRAME_SHARE = 0.024
-"""A frame's row may vary by this share of the range: compression leaves noise in what was plain."""
+"""A frame's row may vary by this share of the range in a JPEG file: compression leaves noise in what was plain."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -52,7 +52,7 @@ def read_picture(path: Path | str, settings: FilmSettings | None = None) -> Radi
     try:
         with Image.open(path, formats=_FORMATS) as picture:
             _check(picture, settings)
-            white_is_zero = _is_white_zero(picture)
+            white_is_zero, is_lossy = _is_white_zero(picture), picture.format == "JPEG"
             image, inside = _greys(_upright(picture))
     except FileNotFoundError as error:
         raise Failed(Stage.SCAN, ReasonCode.FILE_UNREADABLE, f"{path} does not exist") from error
@@ -67,7 +67,7 @@ def read_picture(path: Path | str, settings: FilmSettings | None = None) -> Radi
     low, high = float(image.min()), float(image.max())
     if white_is_zero:
         np.subtract(np.float32(low + high), image, out=image)
-    if (frame := plain_edges(image, _FRAME_SHARE * (high - low))) is not None:
+    if (frame := plain_edges(image, _FRAME_SHARE * (high - low) if is_lossy else 0.0)) is not None:
         inside &= frame
     if not inside.any() or np.ptp(image[inside]) == 0:
         raise Rejected(Stage.DECODE, ReasonCode.FILM_BLANK, f"{path.name}: nothing but one shade")

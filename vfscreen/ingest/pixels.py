@@ -221,7 +221,9 @@ def _decode(file: PixelFile, wanted: Sequence[int]) -> Iterator[NDArray[Any]]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 image, _ = decoder.as_array(_encapsulated(code), raw=True, decoding_plugin=plugin, **options)
-        except Exception as error:  # a plug-in may raise anything for a damaged stream
+        except BaseException as error:  # a plug-in may raise anything for a damaged stream; a Rust one panics
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise Failed(
                 Stage.DECODE,
                 ReasonCode.DECODE_FAILED,
