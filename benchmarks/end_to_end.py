@@ -1,13 +1,14 @@
 """Seconds a CT from DICOM files to rows in the lake, as a ratio to the time it takes merely to decode the same files.
 
-    python benchmarks/end_to_end.py --series 4 --repeats 3 [--syntax raw jpegls] [--threads 2] [--json out.json]
+    python benchmarks/end_to_end.py --series 4 --repeats 3 [--workers 2] [--threads 2] [--syntax raw jpegls]
 
 Data: synthetic trunk CTs of 400 slices of 512 x 512 (`vfscreen.synthesis.benchmark_series`), different patients,
 written to a temporary folder and read once beforehand, so from the page cache. Everything runs side by side on this
 machine: `pydicom` decodes every file into a preallocated int16 array, one thread; `ours` is `read_volume`; `end to end`
-is `run_shard`, the code a worker runs: read, decode, screen, draw the overlay, write the lake. Peak memory is the
-resident set of the process that ran it, models included. Ratios with a 95 % confidence interval over the repeats
-(Student's t).
+is `run_shard`, the code a worker runs: read, decode, screen, draw the overlay, write the lake. With `--workers` that
+many processes share the CTs and the threads, as a sweep's workers do; they start together once their models are
+loaded, and the seconds are those of the last to end. Peak memory is the largest resident set of one of them, models
+included. Ratios with a 95 % confidence interval over the repeats (Student's t).
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=4, help="CTs an archive")
     parser.add_argument("--slices", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2, help="threads of torch and OpenVINO")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the CTs")
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch and OpenVINO, of all workers together")
     parser.add_argument("--syntax", nargs="+", choices=sorted(SYNTAXES), default=["raw", "jpegls"])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -70,14 +72,14 @@ def measure(folder: Path, syntax: str, arguments: argparse.Namespace) -> dict[st
     for repeat in range(arguments.repeats):
         readings["pydicom"].append(_timed(lambda: decode_with_pydicom(archive)) / arguments.series)
         readings["ours"].append(_timed(lambda: decode_with_ours(archive, lake)) / arguments.series)
-        seconds, peak, found = _in_fresh_process(str(archive), str(lake), f"bench-{repeat}", arguments.threads, folder)
+        seconds, peak, found = _in_fresh_processes(str(archive), str(lake), f"bench-{repeat}", arguments, folder)
         readings["end_to_end"].append(seconds / arguments.series)
         peaks.append(peak)
 
     print(
         f"\n{syntax}: {arguments.series} synthetic CTs of {arguments.slices} slices 512 x 512, {found} vertebrae found,"
     )
-    print(f"  {arguments.repeats} repeats, {arguments.threads} inference threads")
+    print(f"  {arguments.repeats} repeats, {arguments.workers} workers, {arguments.threads} inference threads in all")
     for name, values in readings.items():
         print(f"  {name:<11} {statistics.mean(values):7.2f} s a CT   ({', '.join(f'{v:.2f}' for v in values)})")
     ratios = {}
@@ -122,13 +124,36 @@ def _keys(lake: Any) -> list[tuple[str, str]]:
         )
 
 
-def _in_fresh_process(archive: str, lake: str, release: str, threads: int, folder: Path) -> tuple[float, int, int]:
-    """Seconds, peak bytes and vertebrae of one shard with every study, in a process of its own: a worker."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_work, (archive, lake, release, threads, str(folder / "key")))
+def _in_fresh_processes(
+    archive: str, lake: str, release: str, arguments: argparse.Namespace, folder: Path
+) -> tuple[float, int, int]:
+    """Seconds, peak bytes of the largest worker and vertebrae of one pass over every study, in new processes."""
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(arguments.workers)
+    studies = -(-arguments.series // arguments.workers)
+    jobs = [
+        (archive, lake, release, part, studies, max(1, arguments.threads // arguments.workers), str(folder / "key"))
+        for part in range(-(-arguments.series // studies))
+    ]
+    if len(jobs) != arguments.workers:
+        raise SystemExit(f"{arguments.series} CTs cannot be shared evenly among {arguments.workers} workers")
+    with context.Pool(arguments.workers, initializer=_meet_at, initargs=(together,)) as pool:
+        began, ended, peaks, found = zip(*pool.starmap(_work, jobs, chunksize=1), strict=True)
+    return max(ended) - min(began), max(peaks), sum(found)
 
 
-def _work(archive: str, lake: str, release: str, threads: int, key_file: str) -> tuple[float, int, int]:
+_together: Any = None
+
+
+def _meet_at(barrier: Any) -> None:
+    global _together
+    _together = barrier
+
+
+def _work(
+    archive: str, lake: str, release: str, part: int, studies: int, threads: int, key_file: str
+) -> tuple[float, float, int, int]:
+    """When one worker began and ended its shard (system clock), its peak bytes, and the vertebrae it found."""
     import torch
 
     from vfscreen.lake.plan import iter_shards
@@ -141,13 +166,14 @@ def _work(archive: str, lake: str, release: str, threads: int, key_file: str) ->
     settings = load_settings(identity={"key_file": key_file})
     loaded = load_models(threads=threads, screening=settings.screening)
     models = replace(loaded, release=release)  # a name of its own, so that the work is done anew
-    (shard,) = iter_shards(Lake.open(lake), release, shard_studies=10_000)
-    started = time.perf_counter()
+    shard = list(iter_shards(Lake.open(lake), release, shard_studies=studies))[part]
+    _together.wait()
+    began = time.time()
     summary = run_shard(archive, lake, shard, settings, release, models)
-    seconds = time.perf_counter() - started
+    ended = time.time()
     if summary.screened_count != len(shard.studies):
         raise SystemExit(f"only {summary.screened_count} of {len(shard.studies)} CTs were screened")
-    return seconds, _peak_bytes(), summary.vertebra_count
+    return began, ended, _peak_bytes(), summary.vertebra_count
 
 
 def _peak_bytes() -> int:
