@@ -15,9 +15,9 @@ from vfscreen.evaluation.fresh_predictions import (
     ENSEMBLE,
     Predictions,
     merged,
+    predictions_csv,
     read_predictions,
     with_ensemble,
-    write_predictions,
 )
 from vfscreen.evaluation.fresh_tables import LabelRow, read_labels, read_reader_calls, with_splits
 from vfscreen.evaluation.metric import EvaluationError
@@ -212,7 +212,7 @@ def test_a_reader_table_with_an_unknown_item_or_a_second_call_is_refused(tmp_pat
 
 def test_predictions_survive_their_file_and_models_are_put_side_by_side(tmp_path: Path) -> None:
     given = predictions()
-    write_predictions(given, tmp_path / "p.csv")
+    (tmp_path / "p.csv").write_bytes(predictions_csv(given))
     back = read_predictions(tmp_path / "p.csv")
     assert (back.item_id, back.split) == (given.item_id, given.split)
     assert np.allclose(back.scores["two"], given.scores["two"], atol=1e-8)

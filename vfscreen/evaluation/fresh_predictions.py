@@ -7,6 +7,7 @@ are worth (fresh).
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,19 +85,20 @@ def merged(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(first.item_id, first.patient_id, first.split, first.truth, scores)
 
 
-def write_predictions(predictions: Predictions, path: Path) -> None:
+def predictions_csv(predictions: Predictions) -> bytes:
     """One row an item, one column a model."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*_ITEM, *predictions.scores])
-        for n, item in enumerate(predictions.item_id):
-            found = [f"{score[n]:.9g}" for score in predictions.scores.values()]
-            place = [predictions.patient_id[n], predictions.split[n], int(predictions.truth[n])]
-            writer.writerow([item, *place, *found])
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*_ITEM, *predictions.scores])
+    for n, item in enumerate(predictions.item_id):
+        found = [f"{score[n]:.9g}" for score in predictions.scores.values()]
+        place = [predictions.patient_id[n], predictions.split[n], int(predictions.truth[n])]
+        writer.writerow([item, *place, *found])
+    return stream.getvalue().encode("utf-8")
 
 
 def read_predictions(path: Path) -> Predictions:
-    """A file that `write_predictions` wrote. Raises EvaluationError."""
+    """A file that `predictions_csv` made. Raises EvaluationError."""
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream, strict=True))

@@ -22,7 +22,7 @@ from vfscreen.evaluation.accuracy import Tables
 Row = dict[str, Any]
 BLUE, VERMILLION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#595959"
 _STYLES = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "^"), (PURPLE, ":", "D"))
-_SETTINGS: dict[Any, Any] = {
+DRAWING_SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -48,7 +48,7 @@ class Drawing:
     def encoded(self, kind: str) -> bytes:
         """As "svg" or "png"."""
         sink = io.BytesIO()
-        with matplotlib.rc_context(_SETTINGS):
+        with matplotlib.rc_context(DRAWING_SETTINGS):
             # without a date the same tables give the same bytes
             metadata = {"Date": None} if kind == "svg" else {"Software": None}
             self.figure.savefig(sink, format=kind, bbox_inches="tight", metadata=metadata)
@@ -57,7 +57,7 @@ class Drawing:
 
 def draw_all(tables: Tables) -> list[Drawing]:
     """Every figure whose table has rows."""
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(DRAWING_SETTINGS):
         drawings = [make(tables) for make in (_roc, _pr, _reliability, _decision, _grades, _subgroups)]
         return [d for d in [*drawings, *_bland_altman(tables)] if d is not None]
 

@@ -15,7 +15,7 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,14 @@ def write_evaluation(evaluation: Evaluation, folder: str, cards: Sequence[Mappin
     cards: weight cards of the evaluated release as plain values, for the checklists; empty where they are not known.
     Raises EvaluationError where `folder` holds anything but a former evaluation, StorageFull where the disk is full.
     """
+    return WrittenEvaluation(*written_whole(folder, lambda made: _write(evaluation, made, cards)))
+
+
+def written_whole(folder: str, write: Callable[[Path], tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
+    """Let `write` fill a new folder beside the place, then move it there; the folder and the names of its files.
+
+    Raises EvaluationError where `folder` holds anything but a former evaluation, StorageFull where the disk is full.
+    """
     target = Path(folder).expanduser().absolute()
     if target.exists() and not (target / _MARK).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise EvaluationError(f"{target} holds other things than an evaluation: name a new folder")
@@ -56,13 +64,22 @@ def write_evaluation(evaluation: Evaluation, folder: str, cards: Sequence[Mappin
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
             made = Path(temporary, "evaluation")
-            files = _write(evaluation, made, cards)
+            files = write(made)
             if target.exists():
                 target.rename(Path(temporary, "former"))
             made.rename(target)
     except OSError as error:
         raise StorageFull(f"the evaluation cannot be written to {target}: {error}") from error
-    return WrittenEvaluation(str(target), files)
+    return str(target), files
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Write files below a folder; their names in order."""
+    for name, data in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return tuple(sorted(contents))
 
 
 def _write(evaluation: Evaluation, folder: Path, cards: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -77,11 +94,7 @@ def _write(evaluation: Evaluation, folder: Path, cards: Sequence[Mapping[str, An
             contents[f"figures/{drawing.key}.{kind}"] = drawing.encoded(kind)
     contents[PAGE] = render_page(evaluation, drawings, checklist).encode("utf-8")
     contents[SUMMARY] = (json.dumps(summary(evaluation, checklist), indent=2, allow_nan=False) + "\n").encode("utf-8")
-    for name, data in contents.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return tuple(sorted(contents))
+    return write_files(folder, contents)
 
 
 def summary(evaluation: Evaluation, checklist: Sequence[Row] = ()) -> Row:

@@ -5,7 +5,7 @@ Belongs here: which table is shown how. Does not belong here: drawing (figures),
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,22 @@ class Section:
 
 def render_page(evaluation: Evaluation, drawings: Sequence[Drawing], checklist: Sequence[Row]) -> str:
     """The whole page. It loads nothing: style and figures are inside."""
+    environment, style = page_environment()
+    tables = evaluation.tables
+    return environment.get_template("evaluation/evaluation.html.j2").render(
+        style=style,
+        evaluation=evaluation,
+        headline=_headline(tables["metrics"]),
+        figures=[(d, inline_svg(d)) for d in drawings],
+        sections=[section for place in _SECTIONS if (section := table_section(tables, *place)) is not None],
+        checklists=_checklists(checklist),
+        provenance=[(name, _words(value)) for name, value in evaluation.provenance.items() if name != "queries"],
+        queries=evaluation.provenance["queries"],
+    )
+
+
+def page_environment() -> tuple[Environment, Markup]:
+    """Templates of the evaluation's pages and of the lake's page, and the style they share."""
     environment = Environment(
         loader=PrefixLoader(
             {
@@ -67,30 +83,21 @@ def render_page(evaluation: Evaluation, drawings: Sequence[Drawing], checklist: 
     )
     loader = environment.loader
     assert loader is not None
-    style, _, _ = loader.get_source(environment, "page/style.css")
-    tables = evaluation.tables
-    return environment.get_template("evaluation/evaluation.html.j2").render(
-        style=Markup(style),
-        evaluation=evaluation,
-        headline=_headline(tables["metrics"]),
-        figures=[(d, Markup(_inline(d))) for d in drawings],
-        sections=[section for place in _SECTIONS if (section := _section(tables, *place)) is not None],
-        checklists=_checklists(checklist),
-        provenance=[(name, _words(value)) for name, value in evaluation.provenance.items() if name != "queries"],
-        queries=evaluation.provenance["queries"],
-    )
+    return environment, Markup(loader.get_source(environment, "page/style.css")[0])
 
 
-def _inline(drawing: Drawing) -> str:
+def inline_svg(drawing: Drawing) -> Markup:
+    """A figure as part of a page."""
     svg = drawing.encoded("svg").decode("utf-8")
     svg = svg[svg.index("<svg") :]
     # ids of several drawings in one page must not meet
     for before in ('id="', "url(#", 'href="#'):
         svg = svg.replace(before, f"{before}{drawing.key}-")
-    return svg
+    return Markup(svg)
 
 
-def _section(tables: dict[str, list[Row]], key: str, heading: str, text: str) -> Section | None:
+def table_section(tables: Mapping[str, Sequence[Row]], key: str, heading: str, text: str) -> Section | None:
+    """A table of the page; None where it has no rows."""
     rows = tables.get(key, [])
     if not rows:
         return None
