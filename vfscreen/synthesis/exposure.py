@@ -24,8 +24,8 @@ class Exposure:
     water_mm: attenuation of water, 1 / mm. bone_gain: how much more bone attenuates than in the CT's beam. hardening:
     share by which a path of 10 attenuation lengths is weakened. veil_mm: water added everywhere (what the scan's field
     of view lacks), veil_slope_mm: from the top to the bottom of the film. scatter: scattered to primary light behind
-    the whole body, spread over scatter_mm. photons: a pixel without patient. blur_mm: focus and detector. grain:
-    correlated noise of film or plate, share of the tone range.
+    the whole body, spread over scatter_mm. photons: a pixel behind dense tissue (95th percentile), as an automatic
+    exposure would have it. blur_mm: focus and detector. grain: correlated noise of film or plate, share of the tones.
     base_gain: contrast kept of structures larger than base_mm; detail_gain: of smaller ones. sharp_mm, sharp_gain:
     unsharp masking. local_mm, local_share: size and strength of local contrast equalisation. black, white: attenuation
     at the ends of the tone curve as percentiles of the patient; gamma and curve (0 straight, 1 a film's S) shape it.
@@ -66,11 +66,11 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
         water_mm=float(rng.uniform(0.0165, 0.0225)),
         bone_gain=float(rng.uniform(1.15, 2.4)),
         hardening=float(rng.uniform(0.0, 0.25)),
-        veil_mm=float(rng.uniform(0, 60) if rng.random() < 0.4 else 0.0),
-        veil_slope_mm=float(rng.normal(0, 25) if rng.random() < 0.3 else 0.0),
-        scatter=float(np.exp(rng.uniform(np.log(0.03), np.log(0.7)))),
+        veil_mm=float(rng.uniform(0, 45) if rng.random() < 0.3 else 0.0),
+        veil_slope_mm=float(rng.normal(0, 18) if rng.random() < 0.3 else 0.0),
+        scatter=float(np.exp(rng.uniform(np.log(0.03), np.log(0.45)))),
         scatter_mm=float(rng.uniform(25, 70)),
-        photons=float(np.exp(rng.uniform(np.log(1e5), np.log(1e7)))),
+        photons=float(np.exp(rng.uniform(np.log(150), np.log(2e4)))),
         blur_mm=float(rng.uniform(0.15, 0.75)),
         grain=float(rng.uniform(0.005, 0.03) if kind == "film" else rng.uniform(0, 0.008)),
         base_gain=float(rng.uniform(0.25, 0.8) if processed else rng.uniform(0.8, 1.0)),
@@ -80,8 +80,8 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
         sharp_gain=float(rng.uniform(0.3, 2.5) if processed else rng.choice([0.0, rng.uniform(0, 1.5)])),
         local_share=float(rng.uniform(0.1, 0.8) if processed and rng.random() < 0.6 else 0.0),
         local_mm=float(rng.uniform(20, 60)),
-        black=float(rng.choice([0.0, rng.uniform(0, 20)], p=[0.3, 0.7])),
-        white=float(rng.uniform(94, 100)),
+        black=float(rng.choice([0.0, rng.uniform(0, 15)], p=[0.3, 0.7])),
+        white=float(rng.uniform(97, 100)),
         gamma=float(np.exp(rng.normal(0, 0.35))),
         curve=float(rng.uniform(0.4, 1.0) if kind == "film" else rng.choice([0.0, rng.uniform(0, 0.8)])),
         inverted=bool(rng.random() < 0.04),
@@ -101,9 +101,10 @@ def expose(soft: Image, bone: Image, pixel_mm: float, exposure: Exposure, metal:
     if metal is not None:
         light *= np.exp(-metal)
     light = gaussian_filter(light, exposure.blur_mm / pixel_mm, truncate=3.0) + scattered
+    photons = np.float32(exposure.photons / max(float(np.percentile(light[::4, ::4], 5)), 1e-6))
     noise = rng.standard_normal(light.shape, dtype=np.float32)
-    light = light + noise * np.sqrt(light / np.float32(exposure.photons))
-    seen = -np.log(np.maximum(light, np.float32(0.3 / exposure.photons)))
+    light = light + noise * np.sqrt(light / photons)
+    seen = -np.log(np.maximum(light, np.float32(0.3) / photons))
     seen = _processed(seen, length > 0.25, pixel_mm, exposure)
     tone = _tone(seen, length > 0.25, exposure)
     if exposure.grain > 0:

@@ -28,7 +28,7 @@ from vfscreen.training.readings import ReadVertebra
 from vfscreen.training.render import render_labels
 
 TRAINING_READINGS = (
-    *("dicom4qi_data1", "619089952642", "0125113545.4", "lidc0001", "taichi_sag", "crlm_1004", "sub-verse005"),
+    *("dicom4qi_data1", "taichi_sag", "619089952642", "sub-verse005", "lidc0001", "0125113545.4", "crlm_1004"),
 )
 EVALUATION_READINGS = ("covid_ar", "ircad_1_1", "aitest_1")
 LABEL_MAPS = ("sub-sample001", "sub-verse009", "sub-verse004", "sub-verse010", "sub-verse005")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vfscreen.training.film_commands import add_commands
 from vfscreen.training.film_filling import PoolSettings, fill_pool
+from vfscreen.training.film_gallery import draw_gallery
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pool.add_argument("--renders", type=int, default=2, help="tissues drawn for each label map, each one variant")
     pool.add_argument("--seed", type=int, default=0)
     pool.set_defaults(run_command=_pool)
+
+    gallery = commands.add_parser("gallery", help="a picture of films of synthetic patients")
+    gallery.add_argument("--out", type=Path, required=True, help="a JPEG file")
+    gallery.add_argument("--first-seed", type=int, default=9000)
+    gallery.add_argument("--patients", type=int, default=5)
+    gallery.add_argument("--exposures", type=int, default=1)
+    gallery.set_defaults(run_command=_gallery)
     add_commands(commands)
     parsed = parser.parse_args(arguments)
     status: int = parsed.run_command(parsed)
     return status
+
+
+def _gallery(parsed: argparse.Namespace) -> int:
+    print(draw_gallery(parsed.out, parsed.first_seed, parsed.patients, parsed.exposures))
+    return 0
 
 
 def _pool(parsed: argparse.Namespace) -> int:
