@@ -51,6 +51,7 @@ def test_training_and_evaluation_share_no_anatomy() -> None:
 def test_a_crop_and_the_body_around_it_leave_no_seam(body: FilmBody) -> None:
     geometry = draw_geometry(body, "lateral", np.random.default_rng(2))
     both = make_case("both", body, geometry, np.random.default_rng(0))
+    assert body.coarse is not None
     alone = make_case("alone", replace(body, fine=body.coarse), geometry, np.random.default_rng(0))
     inner = slice(20, -20), slice(geometry.columns // 3, -geometry.columns // 3)
     assert np.abs(both.soft - alone.soft)[inner].max() < 0.03 * alone.soft.max()

@@ -1,6 +1,7 @@
-"""What stands in the beam besides the patient that was scanned: metal, arms, shoulders, gas, ribs, clothing.
+"""What stands in the beam besides the patient that was scanned: arms, shoulders, gas, ribs, clothing, metal.
 
-Belongs here: drawing such objects around a column. Does not belong here: painting them (beam_objects).
+Belongs here: drawing such objects around a column. Does not belong here: what is fixed to it (implants), painting
+(beam_objects).
 
 A column is known by the (V, 6, 2) pixels of its vertebrae in KEYPOINTS order; without one, objects fall anywhere.
 """
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.synthesis.beam_objects import BeamObject, Blob, Rod
+from vfscreen.synthesis.implants import FilmColumn, cages, cement, film_column, screws
 
 Float = NDArray[np.float64]
 
@@ -38,18 +40,6 @@ class SceneRates:
 NO_OBJECTS = SceneRates(**dict.fromkeys(SceneRates.__dataclass_fields__, 0.0))
 
 
-@dataclass(frozen=True, eq=False)
-class _Column:
-    """centres (V, 2), forward (V, 2) unit vectors to the front, up (V, 2), depth (V,), height (V,), px."""
-
-    points: Float
-    centres: Float
-    forward: Float
-    up: Float
-    depth: Float
-    height: Float
-
-
 def draw_objects(
     rng: np.random.Generator,
     shape: tuple[int, int],
@@ -60,7 +50,7 @@ def draw_objects(
     """Objects for a film of `shape` (rows, columns). points_px: (V, 6, 2), superior to inferior, or None."""
     rates = rates or SceneRates()
     found: list[BeamObject] = []
-    column = None if points_px is None or len(points_px) == 0 else _column(np.asarray(points_px, dtype=np.float64))
+    column = None if points_px is None or len(points_px) == 0 else film_column(np.asarray(points_px, dtype=np.float64))
     mm = 1.0 / pixel_mm
 
     def happens(rate: float) -> bool:
@@ -80,27 +70,19 @@ def draw_objects(
         if happens(rate):
             found += draw(rng, shape, mm, column)
     if column is not None:
-        for rate, fix in ((rates.screws, _screws), (rates.cage, _cages), (rates.cement, _cement)):
+        for rate, fix in ((rates.screws, screws), (rates.cage, cages), (rates.cement, cement)):
             if happens(rate):
                 found += fix(rng, column, mm)
     return found
-
-
-def _column(points: Float) -> _Column:
-    front, back = points[:, 0:2].mean(axis=1), points[:, 4:6].mean(axis=1)
-    top, bottom = points[:, 0::2].mean(axis=1), points[:, 1::2].mean(axis=1)
-    depth = np.linalg.norm(front - back, axis=1)
-    height = np.linalg.norm(top - bottom, axis=1)
-    forward = (front - back) / np.maximum(depth, 1.0)[:, None]
-    up = (top - bottom) / np.maximum(height, 1.0)[:, None]
-    return _Column(points, points.mean(axis=1), forward, up, depth, height)
 
 
 def _spot(rng: np.random.Generator, shape: tuple[int, int]) -> Float:
     return rng.uniform(-0.05, 1.05, 2) * shape
 
 
-def _shoulder(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _shoulder(
+    rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None
+) -> list[BeamObject]:
     """The shoulders' thick veil over the upper end of the column."""
     at = _spot(rng, shape) * [0.3, 1.0] if column is None else column.centres[0] + rng.normal(0, 25, 2) * mm
     return [
@@ -117,7 +99,7 @@ def _shoulder(rng: np.random.Generator, shape: tuple[int, int], mm: float, colum
     ]
 
 
-def _arms(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _arms(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None) -> list[BeamObject]:
     """Upper arms raised in front, at the side, or across the column: a soft rod around a hollow bone."""
     found: list[BeamObject] = []
     if column is None:
@@ -139,7 +121,7 @@ def _arms(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _
     return found
 
 
-def _ribs(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _ribs(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None) -> list[BeamObject]:
     """Oblique bands of further ribs, as tilting or another body would throw over the column."""
     slope, gap = rng.uniform(0.15, 0.9) * rng.choice([-1.0, 1.0]), rng.uniform(18, 32) * mm
     first = rng.uniform(-0.3, 0.6) * shape[0]
@@ -155,7 +137,7 @@ def _ribs(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _
     return found
 
 
-def _dome(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _dome(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None) -> list[BeamObject]:
     """A second diaphragm: a sharp-edged dome of denser tissue below a curved border."""
     at = _spot(rng, shape)
     if column is not None:
@@ -165,7 +147,7 @@ def _dome(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _
     return [Blob(centre, radii, "soft", 1.0, float(rng.uniform(15, 70)), float(rng.normal(0, 0.25)), 2.4, 0.5)]
 
 
-def _breast(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _breast(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None) -> list[BeamObject]:
     at = _spot(rng, shape)
     if column is not None:
         at = column.centres[len(column.centres) // 2] + column.forward[0] * rng.uniform(90, 180) * mm
@@ -182,7 +164,7 @@ def _breast(rng: np.random.Generator, shape: tuple[int, int], mm: float, column:
     ]
 
 
-def _folds(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _folds(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None) -> list[BeamObject]:
     """Skin folds, clothing, bedding: thin curved bands."""
     found: list[BeamObject] = []
     for _ in range(int(rng.integers(1, 6))):
@@ -194,7 +176,7 @@ def _folds(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: 
     return found
 
 
-def _gas(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _gas(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None) -> list[BeamObject]:
     """Bowel gas: clusters of irregular bubbles, mostly before the column, some across it."""
     found: list[BeamObject] = []
     for _ in range(int(rng.integers(1, 5))):
@@ -220,7 +202,7 @@ def _gas(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _C
 
 
 def _small_metal(
-    rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None
+    rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None
 ) -> list[BeamObject]:
     """Rings, clips, buttons, electrodes, pins."""
     found: list[BeamObject] = []
@@ -245,7 +227,7 @@ def _small_metal(
     return found
 
 
-def _wires(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: _Column | None) -> list[BeamObject]:
+def _wires(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: FilmColumn | None) -> list[BeamObject]:
     """Leads, lines and straps that run through the film."""
     found: list[BeamObject] = []
     for _ in range(int(rng.integers(1, 4))):
@@ -253,70 +235,4 @@ def _wires(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: 
         path = _spot(rng, shape) + rng.normal(0, 0.8, 2) * shape * t
         path = path + sum(rng.normal(0, 18, 2) * mm * np.sin(np.pi * k * t + rng.uniform(0, 6)) for k in (1, 2, 3))
         found.append(Rod(path, float(rng.uniform(0.5, 1.6) * mm), "metal", float(rng.uniform(0.03, 0.3))))
-    return found
-
-
-def _run(rng: np.random.Generator, count: int, longest: int) -> range:
-    length = int(rng.integers(2, max(min(longest, count), 2) + 1))
-    first = int(rng.integers(0, max(count - length, 0) + 1))
-    return range(first, min(first + length, count))
-
-
-def _screws(rng: np.random.Generator, column: _Column, mm: float) -> list[BeamObject]:
-    """Pedicle screws on both sides of neighbouring vertebrae, joined by two rods behind them."""
-    found: list[BeamObject] = []
-    run = _run(rng, len(column.centres), 11)
-    amount = float(rng.uniform(0.12, 0.5))  # titanium to steel
-    thick, long = rng.uniform(2.0, 3.4) * mm, rng.uniform(0.55, 0.9)
-    skipped = rng.random(len(column.centres)) < 0.2
-    for _ in range(2):
-        heads = []
-        aside = rng.normal(0, 2.0, 2) * mm
-        for v in run:
-            up, forward = column.up[v], column.forward[v]
-            entry = column.centres[v] - forward * (0.5 * column.depth[v] + rng.uniform(16, 22) * mm)
-            entry = entry + up * (0.18 * column.height[v] + rng.normal(0, 1.5) * mm) + aside
-            tip = column.centres[v] + forward * (long - 0.5) * column.depth[v] + up * rng.normal(0, 2.5) * mm + aside
-            heads.append(entry)
-            if skipped[v]:
-                continue
-            screw = np.stack([entry, tip])
-            found.append(Rod(screw, float(thick), "metal", amount, thread=0.14, thread_px=2.6 * mm))
-            found.append(Blob(entry, (6.0 * mm, 4.5 * mm), "metal", amount, 9.0, float(rng.normal(0, 0.2)), 3.0, 0.0))
-        if len(heads) > 1:
-            found.append(Rod(np.stack(heads), float(rng.uniform(2.5, 3.2) * mm), "metal", amount))
-    return found
-
-
-def _cages(rng: np.random.Generator, column: _Column, mm: float) -> list[BeamObject]:
-    """Cages between bodies: metal boxes, or plastic ones of which only the markers show."""
-    found: list[BeamObject] = []
-    for v in range(len(column.centres) - 1):
-        if rng.random() > 0.35:
-            continue
-        lower, upper = column.points[v + 1, 2], column.points[v, 3]
-        centre, tall = (lower + upper) / 2, float(np.linalg.norm(lower - upper))
-        across, half = column.forward[v], rng.uniform(0.25, 0.42) * column.depth[v]
-        if rng.random() < 0.5:
-            angle = float(np.arctan2(across[1], across[0]))
-            found.append(
-                Blob(centre, (half, max(tall, 5.0 * mm) / 2), "metal", rng.uniform(0.03, 0.3), 9.0, angle, 6.0, 0.0)
-            )
-        else:
-            spots = [centre + across * at * half for at in (-0.8, -0.1, 0.8)]
-            found += [Blob(spot, (1.2 * mm, 1.2 * mm), "metal", 0.6, 2.5) for spot in spots]
-    return found
-
-
-def _cement(rng: np.random.Generator, column: _Column, mm: float) -> list[BeamObject]:
-    """Bone cement in a body: an irregular dense cast, now and then leaking."""
-    found: list[BeamObject] = []
-    v = int(rng.integers(len(column.centres)))
-    amount = float(rng.uniform(0.03, 0.16))
-    for _ in range(int(rng.integers(1, 4))):
-        at = column.centres[v] + rng.normal(0, 0.14, 2) * column.depth[v]
-        size = column.depth[v] * rng.uniform(0.14, 0.34), column.height[v] * rng.uniform(0.15, 0.36)
-        ripple = tuple((float(rng.normal(0, 0.13)), float(rng.uniform(0, 6.3))) for _ in range(4))
-        angle = float(np.arctan2(column.forward[v, 1], column.forward[v, 0]) + rng.normal(0, 0.4))
-        found.append(Blob(at, (float(size[0]), float(size[1])), "metal", amount, 16.0, angle, ripple=ripple))
     return found

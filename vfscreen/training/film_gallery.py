@@ -35,7 +35,7 @@ def draw_gallery(path: Path, first_seed: int, count: int, exposures: int) -> Pat
         films = []
         for n in range(exposures):
             rates = _SCENES[(seed + n) % len(_SCENES)]
-            film, _ = draw_film(case.soft, case.bone, case.pixel_mm, case.points, rng, rates)
+            film, _ = draw_film(case.soft, case.bone, case.pixel_mm, case.points.astype(np.float64), rng, rates)
             films.append(_sized(film[:, ::-1] if rng.random() < 0.5 else film))
         width = max(f.width for f in films)
         column = Image.new("L", (width, exposures * (HEIGHT_PX + _GAP_PX) - _GAP_PX))
