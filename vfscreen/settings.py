@@ -19,7 +19,7 @@ from vfscreen.errors import SettingsError
 from vfscreen.settings_audit import AuditSettings
 from vfscreen.settings_density import DensitySettings
 from vfscreen.settings_evaluation import EvaluationSettings
-from vfscreen.settings_films import FilmScreeningSettings, FilmSettings
+from vfscreen.settings_films import FilmScreeningSettings, FilmSettings, FreshFractureSettings
 from vfscreen.settings_section import Section
 
 Orientation = Literal["axial", "coronal", "sagittal", "oblique"]
@@ -63,6 +63,7 @@ class ScreeningSettings(Section):
     )
     density: DensitySettings = DensitySettings()
     films: FilmScreeningSettings = FilmScreeningSettings()
+    fresh_fracture: FreshFractureSettings = FreshFractureSettings()
 
 
 class IdentitySettings(Section):

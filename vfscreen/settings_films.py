@@ -20,6 +20,12 @@ class FilmSettings(Section):
     )
 
 
+class FreshFractureSettings(Section):
+    """The fresh-fracture classifier of lateral films: for research, trained on simulation. Part of the release."""
+
+    enabled: bool = Field(False, description="True gives fractured vertebrae on films a fresh_probability.")
+
+
 class FilmScreeningSettings(Section):
     """What the chain takes for a lateral film of a spine, and for a vertebra on it. Part of the model release."""
 

@@ -102,9 +102,11 @@ class FreshClassifier(Protocol):
 @dataclass(frozen=True)
 class FilmModels:
     """The film networks of a release. view: None in a release that takes every film for a lateral one, head up.
-    grade_calibration: what the probabilities that follow from the detector's heights are worth."""
+    grade_calibration: what the probabilities that follow from the detector's heights are worth. fresh: only where a
+    site has switched it on."""
 
     locator: FilmLocator
     detector: FilmVertebraDetector
     view: FilmViewReader | None
     grade_calibration: GradeCalibration
+    fresh: FreshClassifier | None = None

@@ -111,5 +111,13 @@ VERTEBRA_PX_COLUMNS: tuple[Column, ...] = (
         Column(f"{part}_height_px", _F8, f"Films: {part} body height, a distance in pixels.", minimum=0)
         for part in ("anterior", "middle", "posterior")
     ),
+    Column(
+        "fresh_probability",
+        _F8,
+        "Films: P(the fracture is fresh), by a research classifier that learned from simulated fractures; no finding. "
+        "Null unless screening.fresh_fracture.enabled, on CT, and for what is not fractured.",
+        minimum=0,
+        maximum=1,
+    ),
 )
-"""Columns of VERTEBRAE in a film's pixels."""
+"""Columns of VERTEBRAE that only films fill."""

@@ -19,6 +19,7 @@ from vfscreen.errors import ReasonCode, Rejected, Stage
 from vfscreen.geometry.radiograph import Radiograph
 from vfscreen.geometry.upright import UprightFilm
 from vfscreen.models.film_ports import FilmModels, FilmView
+from vfscreen.screening.film_fresh import with_fresh
 from vfscreen.screening.film_look import Look, look_along
 from vfscreen.screening.film_measure import found_on_film, interpret_film
 from vfscreen.screening.film_picture import look_at_picture, side_in_stored, why_not_lateral_spine
@@ -106,6 +107,7 @@ def _measured(
         return replace(result, rejected=_nothing_found("Nothing but the sacrum was detected."))
     patient_mm = mm_a_px if film.height_calibrated else None
     vertebrae = interpret_film(found, upright, patient_mm, settings, models.grade_calibration)
+    vertebrae = with_fresh(vertebrae, film, models.fresh)
     return replace(result, vertebrae=vertebrae, patient=summarise(vertebrae))
 
 

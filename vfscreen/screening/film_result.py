@@ -72,6 +72,7 @@ class FilmVertebra:
     grade3_probability: float | None
     fracture_score: float
     reason: ReasonCode | None
+    fresh_probability: float | None = None
 
 
 NOBODY = PatientSummary(None, None, None, None, ())

@@ -123,7 +123,7 @@ def _picture_values(image: FilmImage, result: FilmResult | None) -> Row:
 
 def film_vertebra_values(v: FilmVertebra) -> Row:
     """Columns of VERTEBRAE that speak of the vertebra itself."""
-    row = judgement_values(v)
+    row = judgement_values(v) | {"fresh_probability": v.fresh_probability}
     (row["centre_px"],) = to_xy(v.centre_px[None])
     points = None if v.keypoints_px is None else to_xy(v.keypoints_px)
     for i, name in enumerate(KEYPOINTS):
