@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 Image = NDArray[np.float32]
 
@@ -23,8 +23,8 @@ class Exposure:
 
     water_mm: attenuation of water, 1 / mm. bone_gain: how much more bone attenuates than in the CT's beam. hardening:
     share by which a path of 10 attenuation lengths is weakened. veil_mm: water added everywhere (what the scan's field
-    of view lacks), veil_slope_mm: from the top to the bottom of the film. scatter: scattered to primary light behind
-    the whole body, spread over scatter_mm. photons: a pixel behind dense tissue (95th percentile), as an automatic
+    of view lacks), veil_slope_mm: from the top to the bottom of the film. scatter: scattered to primary light,
+    spread over scatter_mm. photons: a pixel behind dense tissue (95th percentile), as an automatic
     exposure would have it. blur_mm: focus and detector. grain: correlated noise of film or plate, share of the tones.
     base_gain: contrast kept of structures larger than base_mm; detail_gain: of smaller ones. sharp_mm, sharp_gain:
     unsharp masking. local_mm, local_share: size and strength of local contrast equalisation. black, white: attenuation
@@ -65,10 +65,10 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
         seed=int(rng.integers(2**31)),
         water_mm=float(rng.uniform(0.0165, 0.0225)),
         bone_gain=float(rng.uniform(1.15, 2.4)),
-        hardening=float(rng.uniform(0.0, 0.25)),
+        hardening=float(rng.uniform(0.0, 0.18)),
         veil_mm=float(rng.uniform(0, 45) if rng.random() < 0.3 else 0.0),
         veil_slope_mm=float(rng.normal(0, 18) if rng.random() < 0.3 else 0.0),
-        scatter=float(np.exp(rng.uniform(np.log(0.03), np.log(0.45)))),
+        scatter=float(np.exp(rng.uniform(np.log(0.03), np.log(1.0)))),
         scatter_mm=float(rng.uniform(25, 70)),
         photons=float(np.exp(rng.uniform(np.log(150), np.log(2e4)))),
         blur_mm=float(rng.uniform(0.15, 0.75)),
@@ -96,8 +96,8 @@ def expose(soft: Image, bone: Image, pixel_mm: float, exposure: Exposure, metal:
     rng = np.random.default_rng(exposure.seed)
     length = _attenuation(soft, bone, exposure)
     light = np.exp(-length)
-    body = float(np.mean(np.exp(-length[length > 0.5]))) if (length > 0.5).any() else 1.0
-    scattered = smooth(np.minimum(light, 4 * body), exposure.scatter_mm / pixel_mm) * np.float32(exposure.scatter)
+    # a geometric mean: thick parts scatter their own light, they are not flooded by that beside the body
+    scattered = np.exp(-smooth(length, exposure.scatter_mm / pixel_mm)) * np.float32(exposure.scatter)
     if metal is not None:
         light *= np.exp(-metal)
     light = gaussian_filter(light, exposure.blur_mm / pixel_mm, truncate=3.0) + scattered
@@ -154,5 +154,13 @@ def smooth(image: Image, sigma_px: float) -> Image:
     small = gaussian_filter(small, sigma_px / step, truncate=3.0, mode="nearest")
     # an even box is centred half a pixel before its sample
     where = [(np.arange(n) - step // 2 + (0.5 if step % 2 == 0 else 0.0)) / step for n in image.shape]
-    grid = np.stack(np.meshgrid(*where, indexing="ij")).astype(np.float32)
-    return np.asarray(map_coordinates(small, grid, order=1, mode="nearest", output=np.float32))
+    return _between(_between(small, where[0]).T, where[1]).T
+
+
+def _between(lines: Image, at: NDArray[np.float64]) -> Image:
+    """(S, L) at positions (P,) along the first axis -> (P, L); linear, the outermost lines beyond."""
+    place = np.clip(at, 0.0, max(lines.shape[0] - 1.000001, 0.0))
+    lower = place.astype(np.intp)
+    share = (place - lower).astype(np.float32)[:, None]
+    upper = np.minimum(lower + 1, lines.shape[0] - 1)
+    return np.asarray(lines[lower] * (np.float32(1.0) - share) + lines[upper] * share)
