@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_run_arguments(train, steps=1500, batch=32)
     train.add_argument("--architecture", choices=ARCHITECTURES, default="efficientnet-lite0")
     train.add_argument("--imagenet", type=Path, help="state dict of the same architecture to start from")
+    train.add_argument("--freeze", type=float, default=0.0, help="share of the tensors, from the input on, left alone")
     train.add_argument("--teacher", type=Path, action="append", default=[], help="a run to imitate; again for more")
     train.add_argument("--learning-rate", type=float, default=8e-4)
     train.add_argument("--dropout", type=float, default=0.3)
@@ -171,6 +172,7 @@ def _train(parsed: argparse.Namespace) -> int:
             learning_rate=parsed.learning_rate,
             dropout=parsed.dropout,
             imagenet=parsed.imagenet,
+            freeze=parsed.freeze,
             teachers=tuple(parsed.teacher),
             balance=parsed.balance,
             patience=parsed.patience,

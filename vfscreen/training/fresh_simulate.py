@@ -7,7 +7,7 @@ Belongs here: which vertebra of which case, its patch, exposure and crop. Does n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 
 from vfscreen.spine.film_crop import CropSpec, crop_vertebra
 from vfscreen.spine.patches import body_axes
-from vfscreen.synthesis.exposure import draw_exposure, expose
+from vfscreen.synthesis.exposure import Exposure, draw_exposure, expose
 from vfscreen.synthesis.fresh_fracture import BodyPatch, draw_fracture, fracture_patch
 from vfscreen.training.film_cases import FilmCase, load_case
 
@@ -28,6 +28,7 @@ LEVELS = ("T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 """Thoracolumbar, as far up as lungs and shoulders leave a body to see."""
 CONFIDENCE_MIN = 0.5
 PATCH_DEPTHS = 3.6
+PHOTONS_MIN, SCATTER_MAX, BLUR_MAX_MM = 1e6, 0.3, 0.4
 POINT_NOISE = 0.02
 """Of the depth: how far off a detector's points are, from which crops will be cut."""
 
@@ -86,11 +87,22 @@ def cut_patch(case: FilmCase, index: int) -> BodyPatch:
     return BodyPatch(soft, bone, case.pixel_mm, own(case.points[index]), neighbours[0], neighbours[1])
 
 
+def legible(exposure: Exposure) -> Exposure:
+    """The exposure as a radiographer would have repeated it: nobody is asked whether a fracture is fresh on a film on
+    which hardly a body is seen."""
+    return replace(
+        exposure,
+        photons=max(exposure.photons, PHOTONS_MIN),
+        scatter=min(exposure.scatter, SCATTER_MAX),
+        blur_mm=min(exposure.blur_mm, BLUR_MAX_MM),
+    )
+
+
 def simulate_crop(case: FilmCase, index: int, fresh: bool, spec: CropSpec, rng: np.random.Generator) -> SimulatedCrop:
     """One vertebra, fractured and exposed, cut as the chain will cut it: from points that are a little off."""
     fracture = draw_fracture(fresh, rng)
     patch = fracture_patch(cut_patch(case, index), fracture)
-    film = expose(patch.soft, patch.bone, patch.pixel_mm, draw_exposure(rng))
+    film = expose(patch.soft, patch.bone, patch.pixel_mm, legible(draw_exposure(rng)))
     depth = float(np.linalg.norm(body_axes(patch.points)[1]))
     points = patch.points + rng.normal(0, POINT_NOISE * depth, patch.points.shape)
     image, inside = crop_vertebra(film, np.ones(film.shape, dtype=np.bool_), points, spec)

@@ -41,9 +41,14 @@ SMOOTHING = 0.05
 
 @dataclass(frozen=True)
 class FreshTrainSettings:
-    """One run on WORK. imagenet: a state dict to start from. teachers: runs whose best networks are imitated as well,
-    with the weight teach. patience: looks without a better validation area before it ends; watch_every: steps between
-    looks. balance: of classes, by drawing them equally often, by weighting the loss, or not. bf16: mixed precision."""
+    """One run on WORK.
+
+    imagenet: a state dict to start from. freeze: share of the tensors, from the input on, that stay as they were there:
+    edges and textures are those of photographs, and the first layers cost most. teachers: runs whose best networks are
+    imitated as well, with the weight teach. balance: of classes, by drawing them equally often, by weighting the loss,
+    or not. patience: looks without a better validation area before it ends; watch_every: steps between looks. bf16:
+    mixed precision.
+    """
 
     work: Path
     run: Path
@@ -53,6 +58,7 @@ class FreshTrainSettings:
     learning_rate: float = 8e-4
     dropout: float = 0.3
     imagenet: Path | None = None
+    freeze: float = 0.0
     teachers: tuple[Path, ...] = ()
     teach: float = 0.5
     balance: Balance = "sampler"
@@ -73,6 +79,7 @@ def train_fresh(settings: FreshTrainSettings) -> Path:
     network = FreshNet(settings.architecture, settings.dropout)
     if settings.imagenet is not None:
         load_imagenet(network, torch.load(settings.imagenet, map_location="cpu", weights_only=True))
+    freeze_first(network, settings.freeze)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
     stopping = EarlyStopping(settings.run, settings.patience, area_missed(validation, device))
     described = {"architecture": settings.architecture, "dropout": settings.dropout}
@@ -101,6 +108,13 @@ def train_fresh(settings: FreshTrainSettings) -> Path:
     parts = ("label", "teacher")
     run_training(network, loop, open_batches, loss, parts, asdict(settings), stopping, settings.watch_every)
     return stopping.best_path
+
+
+def freeze_first(network: torch.nn.Module, share: float) -> None:
+    """Leave the first `share` of a network's parameter tensors untrained. Batch statistics still follow the data."""
+    parameters = list(network.parameters())
+    for parameter in parameters[: round(share * len(parameters))]:
+        parameter.requires_grad_(False)
 
 
 def load_best(run: Path) -> tuple[FreshNet, int]:

@@ -33,7 +33,10 @@ JUNK_SHARE = 0.35
 """Of the pictures that are neither lateral nor AP: those that are no projection of a trunk at all."""
 UPRIGHT_SHARE = 0.55
 INVERTED_SHARE = 0.06
-MIN_SIDE_MM = 110.0
+MIN_SIDE_MM, WIDEST = 150.0, 1.4
+"""Of a window: its least height, and its width in heights where it is as wide as the body."""
+NEW_SHARE, KEPT = 0.3, 900
+"""Of a batch that is exposed anew; the rest are some of the last KEPT samples, turned and mirrored anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,20 +163,24 @@ def _text(side: int, rng: np.random.Generator) -> Float:
 
 
 def _window(case: ViewCase, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Part of a case: rows at random; columns whole, or coned about the column where it is known."""
-    size = np.array(case.bone.shape)
+    """Part of a case: rows at random; columns whole, or coned about the column where it is known. No film is much wider
+    than it is high."""
+    height_all, width_all = case.bone.shape
     least = MIN_SIDE_MM / case.pixel_mm
-    height = int(np.clip(size[0] * rng.uniform(0.25, 1.05), min(least, size[0]), size[0]))
-    top = int(rng.integers(0, size[0] - height + 1))
+    height = int(np.clip(height_all * rng.uniform(0.3, 1.05), min(least, height_all), height_all))
+    whole = rng.random() < 0.4
+    if whole:
+        height = max(height, min(int(width_all / WIDEST), height_all))
+    top = int(rng.integers(0, height_all - height + 1))
     rows = slice(top, top + height)
     centres = np.array([c for c in case.centres_px.values() if rows.start <= c[0] < rows.stop]).reshape(-1, 2)
-    if len(centres) == 0 or rng.random() < 0.4:
-        cut = rng.uniform(0.0, 0.12, 2) * size[1]
-        return rows, slice(int(cut[0]), int(size[1] - cut[1]))
+    if len(centres) == 0 or whole:
+        cut = rng.uniform(0.0, 0.12, 2) * width_all
+        return rows, slice(int(cut[0]), int(width_all - cut[1]))
     # coned to the column, which a lateral film has off its middle as often as in it
     low, high = centres[:, 1].min(), centres[:, 1].max()
-    before, behind = rng.uniform(30, 130, 2) / case.pixel_mm
-    left, right = max(int(low - before), 0), min(int(high + behind), int(size[1]))
+    before, behind = rng.uniform(40, 130, 2) / case.pixel_mm
+    left, right = max(int(low - before), 0), min(int(high + behind), width_all)
     return rows, slice(left, max(right, left + 16))
 
 
@@ -238,11 +245,29 @@ def stack(samples: Sequence[ViewSample], device: torch.device) -> ViewBatch:
     return ViewBatch(image, *torch.from_numpy(labels).to(device).unbind(dim=1))
 
 
+def seen_again(sample: ViewSample, rng: np.random.Generator) -> ViewSample:
+    """A sample turned and mirrored anew: far cheaper than another exposure, and no less of a film."""
+    image, rotation, facing = sample.image, sample.rotation, sample.facing_right
+    if rng.random() < 0.5:
+        image = image[:, :, ::-1]
+        rotation = rotation if rotation == UNKNOWN else -rotation % 4
+        facing = facing if facing == UNKNOWN else 1 - facing
+    if rng.random() > UPRIGHT_SHARE:
+        turns = int(rng.integers(1, 4))
+        image = np.rot90(image, turns, axes=(1, 2))
+        rotation = rotation if rotation == UNKNOWN else (rotation - turns) % 4
+    return ViewSample(np.ascontiguousarray(image), sample.view, sample.region, rotation, facing)
+
+
 def batches(cases: Sequence[ViewCase], batch: int, seed: tuple[int, int], device: torch.device) -> Iterator[ViewBatch]:
     """Batches for ever. Raises ValueError without lateral and AP cases."""
     grouped = by_view(cases)
     if not grouped["lateral"] or not grouped["ap"]:
         raise ValueError("training needs lateral and AP cases: project some bodies first")
     rng = np.random.default_rng(seed)
+    kept: list[ViewSample] = []
     while True:
-        yield stack([draw_sample(grouped, rng) for _ in range(batch)], device)
+        new = [draw_sample(grouped, rng) for _ in range(max(round(batch * NEW_SHARE), 1))]
+        again = [seen_again(kept[int(rng.integers(len(kept)))], rng) for _ in range(batch - len(new))] if kept else []
+        kept = [*kept, *new][-KEPT:]
+        yield stack([*new, *again], device)
