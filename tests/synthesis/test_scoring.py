@@ -34,9 +34,13 @@ def perfect(truth: DemoTruth) -> tuple[list[Row], list[Row]]:
             "SeriesInstanceUID": s.SeriesInstanceUID,
             "vertebra_index": n,
             "vertebra_level": v.vertebra_level,
-            "centre_lps_mm": list(v.centre_lps_mm),
+            "modality": s.modality,
+            "SOPInstanceUID": v.SOPInstanceUID,
+            "centre_lps_mm": list(v.centre_lps_mm) or None,
+            "centre_px": list(v.centre_px) or None,
             "genant_grade_raw": None if v.truncated else v.genant_grade_raw,
-            **{f"{k}_lps_mm": list(v.keypoints_lps_mm[k]) for k in KEYPOINTS},
+            **{f"{k}_lps_mm": list(v.keypoints_lps_mm.get(k, ())) or None for k in KEYPOINTS},
+            **{f"{k}_px": list(v.keypoints_px.get(k, ())) or None for k in KEYPOINTS},
         }
         for s in truth.series
         for n, v in enumerate(s.vertebrae)
@@ -59,9 +63,16 @@ def test_nothing_found_is_all_missed(truth: DemoTruth) -> None:
     assert len(result.missed) == len(result.whole) and not result.matched
 
 
+@pytest.fixture(scope="module")
+def scans(truth: DemoTruth) -> DemoTruth:
+    """The truth of the CTs alone, whose positions are mm."""
+    return replace(truth, series=tuple(s for s in truth.series if not s.films))
+
+
 @given(data=st.data())
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_dropped_invented_and_shifted_findings_are_counted_as_such(truth: DemoTruth, data: st.DataObject) -> None:
+def test_dropped_invented_and_shifted_findings_are_counted_as_such(scans: DemoTruth, data: st.DataObject) -> None:
+    truth = scans
     series, rows = perfect(truth)
     order: Callable[[list[Row]], st.SearchStrategy[list[Row]]] = st.permutations
     rows = data.draw(order(rows))
@@ -79,6 +90,45 @@ def test_dropped_invented_and_shifted_findings_are_counted_as_such(truth: DemoTr
     named = (kept[0]["SeriesInstanceUID"], rows[5]["vertebra_level"]) in whole
     assert len(result.level_errors) == int(named)
     assert np.allclose(result.point_errors_mm, shift, atol=1e-6)
+
+
+def test_films_are_matched_on_their_own_picture_at_their_own_scale(truth: DemoTruth) -> None:
+    """Six points moved by ten pixels are so many millimetres off as the heights say; another film's are not taken."""
+    films = replace(truth, series=tuple(s for s in truth.series if s.films))
+    series, rows = perfect(films)
+    step = np.array([0.0, 10.0])
+    moved = [{**r, **{f"{k}_px": (np.array(r[f"{k}_px"]) + step).tolist() for k in KEYPOINTS}} for r in rows]
+    found = score(films, series, moved)
+    assert len(found.matched) == len(found.whole) > 20 and not found.extra
+    spacing = {f.SOPInstanceUID: f.patient_spacing_mm for s in films.series for f in s.films}
+    for pair in found.matched:
+        if (mm := spacing[str(pair.truth.SOPInstanceUID)]) is not None:
+            assert pair.point_error_mm == pytest.approx(10.0 * mm, rel=0.04)
+    several = next(s for s in films.series if sum(f.expected_state == "screened" for f in s.films) > 1)
+    other = [f.SOPInstanceUID for f in several.films]
+    swapped = [
+        {**r, "SOPInstanceUID": other[0] if r["SOPInstanceUID"] == other[1] else r["SOPInstanceUID"]} for r in rows
+    ]
+    missed = score(films, series, swapped).missed
+    assert missed and {p.truth.SOPInstanceUID for p in missed} == {other[1]}
+    assert len(found.of(["CT"]).pairs) == 0 and found.of(["CR", "DX"]).pairs == found.pairs
+
+
+def test_films_that_end_otherwise_are_named(truth: DemoTruth) -> None:
+    series, rows = perfect(truth)
+    films = [
+        {"SOPInstanceUID": f.SOPInstanceUID, "state": f.expected_state, "reason_code": f.expected_reason}
+        for s in truth.series
+        for f in s.films
+    ]
+    assert score(truth, series, rows, films).unexpected_films == ()
+    films[0] = {**films[0], "state": "failed", "reason_code": "decode_failed"}
+    result = score(truth, series, rows, films[:-1])
+    assert [(state, reason) for _, state, reason in result.unexpected_films] == [
+        ("failed", "decode_failed"),
+        ("absent", None),
+    ]
+    assert sum(result.films_by_outcome.values()) == len(films)
 
 
 def test_series_that_end_otherwise_are_named(truth: DemoTruth) -> None:

@@ -69,15 +69,14 @@ def register(app: typer.Typer) -> None:
         console.print("\n[bold]Cohort[/bold] (vfscreen query cohort)")
         cohort = run_named(lake, "cohort")
         _print_cohort(console, cohort.rows())
-        result = score(
-            truth, run_sql(lake, "SELECT * FROM series").rows(), run_sql(lake, "SELECT * FROM vertebrae").rows()
-        )
+        result = score(truth, *(run_sql(lake, f"SELECT * FROM {t}").rows() for t in ("series", "vertebrae", "films")))
         files = run_sql(lake, "SELECT file_state, count(*) AS n FROM files GROUP BY 1").rows()
         report = out / "report"
         report.mkdir(parents=True, exist_ok=True)
         report.joinpath("cohort.csv").write_text(cohort.csv(), encoding="utf-8")
         _print_accounting(console, truth, {r["file_state"]: r["n"] for r in files}, result)
-        _print_vertebrae(console, result)
+        for title, modalities in (("CT", ("CT",)), ("radiographs", ("CR", "DX"))):
+            _print_vertebrae(console, result.of(modalities), title)
         _print_flagged(console, lake, result, report)
         report.joinpath("truth-vs-found.json").write_text(json.dumps(_summary(result), indent=1), encoding="utf-8")
         _audit(console, truth, lake.url, out)
@@ -119,16 +118,21 @@ def _print_accounting(console: Console, truth: DemoTruth, files: dict[str, int],
     differing = Counter(s.expected_reason or s.expected_state for s, _, _ in result.unexpected)
     for outcome, count in sorted(expected.items()):
         console.print(f"  series {outcome}: {count - differing[outcome]} of {count}")
+    missing = Counter(f.expected_reason or f.expected_state for f, _, _ in result.unexpected_films)
+    for outcome, count in sorted(result.films_by_outcome.items()):
+        console.print(f"  films {outcome}: {count - missing[outcome]} of {count}")
     for series, state, reason in result.unexpected:
         wanted = series.expected_reason or series.expected_state
         console.print(f"  {series.SeriesDescription} ({series.PatientID}): {wanted} expected, {reason or state} found")
 
 
-def _print_vertebrae(console: Console, result: Score) -> None:
+def _print_vertebrae(console: Console, result: Score, title: str) -> None:
     from rich.table import Table
 
     errors = result.point_errors_mm
-    console.print("\n[bold]Vertebrae against the truth[/bold]")
+    if not result.pairs:
+        return
+    console.print(f"\n[bold]Vertebrae against the truth: {title}[/bold]")
     mean = f", six points off by {sum(errors) / len(errors):.2f} mm on average" if errors else ""
     console.print(
         f"  {len(result.whole)} whole vertebrae: {len(result.matched)} matched, {len(result.missed)} missed, "
@@ -146,7 +150,8 @@ def _print_vertebrae(console: Console, result: Score) -> None:
 def _line(pair: Pair) -> str:
     true = pair.truth
     text = (
-        f"{pair.series.PatientID} {pair.series.StudyDate} {true.vertebra_level} {true.deformity_type} "
+        f"{pair.series.PatientID} {pair.series.StudyDate} {pair.series.modality} "
+        f"{true.vertebra_level} {true.deformity_type} "
         f"grade {true.genant_grade_raw} (loss {true.height_loss_ratio_raw:.2f}): "
     )
     if pair.found is None:
@@ -176,14 +181,18 @@ def _print_flagged(console: Console, lake: Lake, result: Score, report: Path) ->
             copied[inside] = report / Path(inside).name
             copied[inside].write_bytes(lake.read_bytes(inside))
         console.print(
-            f"  {row['vertebra_level'] or '?'} grade {row['genant_grade']} ({row['study_date']}): {copied[inside]}",
+            f"  {row['vertebra_level'] or '?'} grade {row['genant_grade']} ({row['modality']} {row['study_date']}): "
+            f"{copied[inside]}",
             soft_wrap=True,
         )
 
 
 _FLAGGED = """
-SELECT v.vertebra_level, v.genant_grade, s.StudyDate AS study_date, s.overlay_path
-FROM vertebrae AS v JOIN series AS s USING (StudyInstanceUID, SeriesInstanceUID)
+SELECT v.vertebra_level, v.genant_grade, v.modality, s.StudyDate AS study_date,
+    coalesce(f.overlay_path, s.overlay_path) AS overlay_path
+FROM vertebrae AS v
+JOIN series AS s USING (StudyInstanceUID, SeriesInstanceUID)
+LEFT JOIN films AS f USING (StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID)
 WHERE v.genant_grade >= 1
 ORDER BY s.patient_pseudonym, s.StudyDate, v.SeriesInstanceUID, v.vertebra_index
 """
@@ -214,7 +223,17 @@ def _write_page(console: Console, lake: Lake, page: Path) -> None:
 
 def _summary(result: Score) -> dict[str, Any]:
     """The comparison as plain values for report/truth-vs-found.json."""
+    counts = {
+        name: {"whole": len(part.whole), "matched": len(part.matched), "missed": len(part.missed),
+               "extra": len(part.extra), "level_errors": len(part.level_errors)}
+        for name, part in (("CT", result.of(("CT",))), ("films", result.of(("CR", "DX"))))
+    }  # fmt: skip
     return {
+        "by_modality": counts,
+        "unexpected_films": [
+            {"SOPInstanceUID": f.SOPInstanceUID, "expected": f.expected_reason, "state": state, "reason": reason}
+            for f, state, reason in result.unexpected_films
+        ],
         "whole_vertebrae": len(result.whole),
         "matched": len(result.matched),
         "missed": [f"{p.series.SeriesInstanceUID} {p.truth.vertebra_level}" for p in result.missed],

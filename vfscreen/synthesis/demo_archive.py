@@ -1,32 +1,35 @@
-"""Write the demo archive: the cast of `demo_plan` as DICOM files, with the truth beside it.
+"""Write the demo archive: the cast of `demo_cast` as DICOM files, with the truth beside it.
 
 Belongs here: turning plans into files, in parallel, the same bytes for the same seed. Does not belong here: who is in
-it (`demo_plan`), attributes (`dicom_writer`), pixels (`phantom`).
+it (`demo_cast`, `demo_further`), attributes (`dicom_writer`, `film_writer`), pixels (`demo_volumes`, `demo_films`), how
+studies are packed (`demo_packages`).
 
 Layout: `OUT/archive/...` (what a sweep is pointed at) and `OUT/truth.json` (never inside the archive).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import multiprocessing
 import os
 import shutil
-import zipfile
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from pydicom import dcmread
-from pydicom.fileset import FileSet
 
-from vfscreen.errors import FileState, State
-from vfscreen.geometry.volume import AIR_HU, Volume
+from vfscreen.errors import State
+from vfscreen.geometry.volume import Volume
+from vfscreen.schema.names import FilmView, PictureSide
 from vfscreen.synthesis.anatomy import Float, PatientSpec, draw_patient
-from vfscreen.synthesis.demo_plan import CAST, PatientPlan, SeriesPlan, StudyPlan, further_patient
+from vfscreen.synthesis.demo_cast import CAST
+from vfscreen.synthesis.demo_films import film_geometry, orientation_of, render_film, vertebrae_on
+from vfscreen.synthesis.demo_further import further_patient
+from vfscreen.synthesis.demo_packages import count_files, litter, package_studies
+from vfscreen.synthesis.demo_plan import FilmPlan, PatientPlan, SeriesPlan, StudyPlan
+from vfscreen.synthesis.demo_volumes import series_volume
 from vfscreen.synthesis.dicom_writer import (
     PatientHeader,
     SeriesHeader,
@@ -36,13 +39,19 @@ from vfscreen.synthesis.dicom_writer import (
     write_secondary_capture,
     write_series,
 )
+from vfscreen.synthesis.film_writer import FilmHeader, write_film
 from vfscreen.synthesis.grid import lps
 from vfscreen.synthesis.norms import VOLTAGE_GAIN_HU
-from vfscreen.synthesis.phantom import Scene, body_centres
-from vfscreen.synthesis.surroundings import trunk_profile
-from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, visible_vertebrae
+from vfscreen.synthesis.truth import (
+    DemoTruth,
+    FilmTruth,
+    SeriesTruth,
+    VisibleVertebra,
+    vertebra_on_film,
+    visible_vertebrae,
+)
 
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 """Raised with every change of what the archive holds; an archive of another version is made anew."""
 
 _BASE_YEAR = 2021
@@ -60,6 +69,7 @@ class _Job:
     shift_mm: Float
     folder: Path
     noise_seed: int
+    pixel_factor: float
     rendered: bool = True
 
 
@@ -105,9 +115,9 @@ def write_demo_archive(
             series = list(pool.map(_write, jobs))
     else:
         series = [_write(job) for job in jobs]
-    _package(part, jobs)
-    _litter(part)
-    truth = DemoTruth(seed, patients, wanted, _count_files(part), tuple(series))
+    package_studies({job.folder.parent: job.study.package for job in jobs})
+    litter(part)
+    truth = DemoTruth(seed, patients, wanted, count_files(part), tuple(series))
     # the truth first: an archive without it would be refused by the next call, never taken for something else
     truth.write(truth_path)
     part.rename(archive)
@@ -120,7 +130,7 @@ def accession_number(seed: int, patient: int, visit: int) -> str:
 
 
 def _complete(archive: Path, truth: DemoTruth) -> bool:
-    return _count_files(archive) == dict(truth.files)
+    return count_files(archive) == dict(truth.files)
 
 
 def _jobs(folder: Path, seed: int, patients: int, pixel_factor: float) -> list[_Job]:
@@ -134,6 +144,8 @@ def _jobs(folder: Path, seed: int, patients: int, pixel_factor: float) -> list[_
 
 
 def _voxels(plan: SeriesPlan) -> float:
+    if plan.kind == "films":  # about as long as a CT of a spine
+        return 30_000.0 * len(plan.films)
     return plan.matrix[0] * plan.matrix[1] / plan.slice_mm if plan.kind == "stack" else 0.0
 
 
@@ -158,7 +170,8 @@ def _patient_jobs(
         )
         spec = replace(spec, added_hu=spec.added_hu + VOLTAGE_GAIN_HU[study.kvp_kV])
         study_uid = seeded_uid(seed, index, visit)
-        date = f"{_BASE_YEAR + study.years_later}11{1 + (3 * index) % 28:02d}"
+        day = dt.date(_BASE_YEAR + study.years_later, 11, 1 + (3 * index) % 28) + dt.timedelta(study.days_later)
+        date = f"{day:%Y%m%d}"
         header = StudyHeader(
             patient,
             study_uid,
@@ -178,6 +191,7 @@ def _patient_jobs(
                     shift_mm=np.round(shift, 3),
                     folder=folder / patient.patient_id / date / f"S{number:02d}",
                     noise_seed=int(rng.integers(2**62)),
+                    pixel_factor=pixel_factor,
                 )
             )
     return found
@@ -205,9 +219,10 @@ def _series_header(
         kvp_kv=study.kvp_kV if study.header_kvp else None,
         contrast=study.agent,
         manufacturer=plan.manufacturer,
+        model_name="Phantom DR" if series.kind == "films" else "Phantom 64",
         patient_position=study.patient_position,
         image_type=image_type,
-        modality={"mr": "MR", "dose_report": "SR"}.get(series.kind, "CT"),
+        modality={"mr": "MR", "dose_report": "SR"}.get(series.kind, series.modality),
         body_part=study.body_part,
         gantry_tilt_deg=series.tilt_deg,
         transfer_syntax=series.transfer_syntax,
@@ -220,14 +235,24 @@ def _write(job: _Job) -> SeriesTruth:
     """Render and write one series, in a worker process."""
     plan, header = job.plan, job.header
     count = 1
-    vertebrae = []
+    vertebrae: list[VisibleVertebra] = []
+    films: list[FilmTruth] = []
     if plan.kind == "dose_report":
         write_dose_report(job.folder / "report.dcm", header, 412.5)
     elif plan.kind == "screenshot":
         rng = np.random.default_rng(job.noise_seed)
         write_secondary_capture(job.folder / "screen.dcm", header, rng.integers(0, 255, (120, 160), dtype=np.uint8))
+    elif plan.kind == "films":
+        for number, film in enumerate(plan.films, start=1):
+            truth, shown = _write_film(job, film, number)
+            films.append(truth)
+            vertebrae += shown
+        count = len(films)
     else:
-        volume = _volume(job)
+        volume = series_volume(plan, job.study, job.spec, job.noise_seed if job.rendered else None)
+        moved = volume.affine_lps.copy()
+        moved[:3, 3] += job.shift_mm
+        volume = Volume(volume.hu, moved)
         count = len(write_series(job.folder, volume, header, suffix=plan.suffix, leave_out=plan.leave_out))
         if plan.reason is None:
             vertebrae = visible_vertebrae(job.spec, volume, job.shift_mm)
@@ -241,134 +266,45 @@ def _write(job: _Job) -> SeriesTruth:
         expected_state=(State.SCREENED if plan.reason is None else State.REJECTED).value,
         expected_reason=None if plan.reason is None else plan.reason.value,
         vertebrae=tuple(vertebrae),
-        contrast_phase=job.study.contrast.value if vertebrae else None,
+        contrast_phase=job.study.contrast.value if vertebrae and not films else None,
+        modality=header.modality,
+        films=tuple(films),
     )
 
 
-def _volume(job: _Job) -> Volume:
-    """Pixels of an image series in the coordinates of its study."""
-    affine, shape = _grid(job)
-    empty = 0 if job.plan.kind == "mr" else AIR_HU
-    hu = _pixels(job, affine, shape) if job.rendered else np.full(shape[::-1], empty, np.int16)
-    moved = affine.copy()
-    moved[:3, 3] += job.shift_mm
-    return Volume(hu, moved)
-
-
-def _pixels(job: _Job, affine: Float, shape: tuple[int, int, int]) -> NDArray[np.int16]:
-    """(slices, rows, columns) of the patient on a grid."""
-    plan = job.plan
-    spec = replace(job.spec, blur_mm=0.35, noise_hu=2.2 * job.spec.noise_hu) if plan.sharp else job.spec
-    scene = Scene.of(spec)
-    if plan.kind == "localizer":
-        return _projection(scene, affine, shape)
-    hu = scene.render(affine, shape, np.random.default_rng(job.noise_seed), table=plan.kind != "mr").hu
-    if plan.kind == "mr":
-        # fat and fluid bright, bone and air dark: enough to be no CT
-        return np.asarray(np.clip(600 - 1.2 * np.abs(hu.astype(np.float32)), 0, 4095), dtype=np.int16)
-    return hu
-
-
-def _grid(job: _Job) -> tuple[Float, tuple[int, int, int]]:
-    """Affine in patient coordinates and (columns, rows, slices)."""
-    plan = job.plan
-    centres = body_centres(job.spec)
-    top, bottom = centres[job.study.top], centres[job.study.bottom]
-    names = [v.level for v in job.spec.vertebrae] + ["S"]
-    inside = np.stack([centres[n] for n in names[names.index(job.study.top) : names.index(job.study.bottom) + 1]])
-    low = bottom[2] - (60.0 if job.study.bottom == "S" else 4.0)
-    length = top[2] + 4.0 - low
-    columns, rows = plan.matrix
-    sx, sy = plan.pixel_mm
-    small = columns * sx < 250
-    # whole bodies are centred on the trunk, small fields on the column
-    x, y = inside[:, 0].mean(), inside[:, 1].mean() + 20.0
-    if not small:
-        _, back, _, depth = trunk_profile(job.spec).at(inside[:, 2].astype(np.float32))
-        y = float((back - depth).mean()) + 10.0
-    if plan.kind == "localizer":
-        return _affine((2, 0, 0), (0, 0, -2), (0, 1, 0), (x - 200, y, low + length)), (200, round(length / 2), 1)
-    if plan.kind == "coronal":
-        count = 24
-        corner = (x - 160, inside[:, 1].min() - 40.0, low + length)
-        return _affine((1.25, 0, 0), (0, 0, -1.25), (0, plan.slice_mm, 0), corner), (256, round(length / 1.25), count)
-    if plan.kind == "mr":
-        corner = (x - 36, inside[:, 1].mean() - 150, low + length)
-        return _affine((0, 1, 0), (0, 0, -1), (4.0, 0, 0), corner), (256, round(length), 19)
-    slices = int(length // plan.slice_mm) + 1
-    tilt = np.radians(plan.tilt_deg)
-    row_step = np.array([0.0, np.cos(tilt), np.sin(tilt)]) * sy
-    start = np.array([x - 0.5 * columns * sx, y, low]) - 0.5 * rows * row_step
-    step, first = plan.slice_mm, start
-    if plan.descending:
-        first, step = start + lps(0, 0, (slices - 1) * step), -step
-    return _affine((sx, 0, 0), row_step, (0, 0, step), first), (columns, rows, slices)
-
-
-def _affine(i: object, j: object, k: object, origin: object) -> Float:
-    affine = np.eye(4)
-    for column, value in enumerate((i, j, k, origin)):
-        affine[:3, column] = np.asarray(value, dtype=np.float64)
-    return affine
-
-
-def _projection(scene: Scene, affine: Float, shape: tuple[int, int, int]) -> NDArray[np.int16]:
-    """A scout: the mean HU along the beam, coarse."""
-    deep = affine.copy()
-    deep[:3, 2] = [0.0, 10.0, 0.0]
-    deep[1, 3] -= 200.0
-    body = scene.render(deep, (shape[0], shape[1], 40), None)
-    mean = body.hu.astype(np.float32).mean(axis=0, keepdims=True)
-    return np.asarray(np.clip(mean * 1.5 + 500, -1024, 3071), dtype=np.int16)
-
-
-def _package(folder: Path, jobs: list[_Job]) -> None:
-    """Some studies come as a zip file, some as media with a DICOMDIR and file names without extension."""
-    by_study = {job.folder.parent: job.study.package for job in jobs}
-    for study, package in by_study.items():
-        files = sorted(p for p in study.rglob("*") if p.is_file())
-        if package == "zip":
-            target = study.with_name(f"{study.name}.zip")
-            with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-                for path in files:
-                    # a fixed date: the same seed gives the same bytes
-                    archive.writestr(zipfile.ZipInfo(str(path.relative_to(study))), path.read_bytes())
-            shutil.rmtree(study)
-        elif package == "media":
-            media = FileSet()
-            for path in files:
-                media.add(dcmread(path))
-            media.write(study.with_name(f"{study.name}_media"))
-            shutil.rmtree(study)
-
-
-def _litter(folder: Path) -> None:
-    """What lies around in archives besides images."""
-    folder.joinpath("README.txt").write_text("A synthetic archive; nobody in it exists.\n", encoding="utf-8")
-    folder.joinpath("export.log").write_text("exported by vfscreen demo\n", encoding="utf-8")
-    lost = folder / "lost+found"
-    lost.mkdir()
-    whole = next(p for p in sorted(folder.rglob("*.dcm")) if p.stat().st_size > 4096)
-    lost.joinpath("truncated.dcm").write_bytes(whole.read_bytes()[:300])
-    lost.joinpath("empty.dcm").write_bytes(b"")
-
-
-def _count_files(folder: Path) -> dict[str, int]:
-    """File states as a scan must find them, members of zip files one by one."""
-    found: Counter[str] = Counter()
-    for path in folder.rglob("*"):
-        if not path.is_file():
-            continue
-        if path.suffix == ".zip":
-            found[FileState.CONTAINER.value] += 1
-            with zipfile.ZipFile(path) as archive:
-                found[FileState.INSTANCE.value] += len(archive.namelist())
-        elif path.name == "DICOMDIR":
-            found[FileState.DICOMDIR.value] += 1
-        elif path.parent.name == "lost+found":
-            found[FileState.UNREADABLE.value] += 1
-        elif path.suffix in (".txt", ".log"):
-            found[FileState.NOT_DICOM.value] += 1
-        else:
-            found[FileState.INSTANCE.value] += 1
-    return dict(sorted(found.items()))
+def _write_film(job: _Job, plan: FilmPlan, number: int) -> tuple[FilmTruth, list[VisibleVertebra]]:
+    """One film of a series, and the vertebrae that a screened one shows."""
+    geometry = film_geometry(plan, job.spec, job.pixel_factor)
+    shape = geometry.rows, geometry.columns
+    stored = np.zeros(shape, np.uint16)
+    if job.rendered:
+        stored = render_film(plan, job.spec, geometry, job.noise_seed + number)
+    calibrated = plan.spacing == "calibrated"
+    header = FilmHeader(
+        number=number,
+        body_part=plan.body_part,
+        view_position=plan.view_position,
+        orientation=orientation_of(plan),
+        inverse=plan.inverse,
+        detector_mm=None if plan.spacing == "none" else geometry.pixel_mm,
+        patient_mm=geometry.axis_pixel_mm if calibrated else None,
+        source_detector_mm=plan.source_detector_mm if calibrated else None,
+        source_patient_mm=plan.source_axis_mm if calibrated else None,
+    )
+    uid = write_film(job.folder / f"{number:04d}{job.plan.suffix}", job.header, header, stored)
+    lateral = plan.kind == "lateral"
+    truth = FilmTruth(
+        SOPInstanceUID=uid,
+        view={"lateral": FilmView.LATERAL, "ap": FilmView.AP}.get(plan.kind, FilmView.OTHER).value,
+        expected_state=(State.SCREENED if plan.reason is None else State.REJECTED).value,
+        expected_reason=None if plan.reason is None else plan.reason.value,
+        rows=shape[0],
+        columns=shape[1],
+        anterior_side=(PictureSide.RIGHT if plan.flipped else PictureSide.LEFT).value if lateral else None,
+        patient_spacing_mm=geometry.axis_pixel_mm if calibrated else None,
+    )
+    if plan.reason is not None:
+        return truth, []
+    return truth, [
+        vertebra_on_film(v, px, whole, uid, shape) for v, px, whole in vertebrae_on(plan, job.spec, geometry)
+    ]

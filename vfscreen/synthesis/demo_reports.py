@@ -102,9 +102,13 @@ class _Study:
 
 _CAST: dict[tuple[int, int], tuple[Mapping[str, Said], Mapping[str, Said]]] = {
     (0, 0): ({"T8": "silent", "L1": "historical"}, {}),
+    (0, 1): ({"T8": "silent", "L1": "affirmed"}, {}),
     (1, 0): ({}, {"T9": "historical"}),
-    (1, 1): ({"T7": "silent", "T12": "silent"}, {}),
+    (1, 1): ({}, {}),
+    (1, 2): ({"T7": "silent", "T12": "silent"}, {}),
     (2, 0): ({"L2": "denied", "L4": "denied"}, {}),
+    (2, 1): ({"L2": "affirmed", "L4": "silent"}, {}),
+    (4, 1): ({}, {}),
     (4, 0): ({}, {"T6": "affirmed"}),
     (5, 0): ({"T11": "hedged", "T12": "affirmed"}, {}),
 }
@@ -118,7 +122,7 @@ def write_demo_reports(out: Path, truth: DemoTruth) -> ReportTruth:
     """Write reports.csv, codes.csv, treatments.csv, dxa.csv and reports-truth.json to `out`, beside the archive.
 
     The same truth gives the same files. A row without a study, one without an accession number and an addendum are
-    among the reports; the MR study, which is not screened, has one too.
+    among the reports; the MR study and the hand, which are not screened, have one too.
     """
     rng = np.random.default_rng(truth.seed)
     fractures: list[PlantedFracture] = []
@@ -157,6 +161,7 @@ def _studies(truth: DemoTruth) -> list[_Study]:
         visit = visits.get(patient, 0)
         visits[patient] = visit + 1
         screened = [s for s in members if s.expected_state == State.SCREENED.value]
+        # a level on two films of a study counts once
         shown = {v.vertebra_level: v.genant_grade_raw for s in screened for v in s.vertebrae if not v.truncated}
         found.append(
             _Study(int(patient.rsplit("-", 1)[1]) - 1, visit, (screened or members)[0], shown if screened else None)

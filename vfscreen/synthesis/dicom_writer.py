@@ -122,16 +122,16 @@ def write_series(
         number = first_number + (count - 1 - k if header.reversed_numbers else k)
         ds = _image(header, number)
         position = volume.affine_lps[:3, 3] + k * volume.affine_lps[:3, 2]
-        ds.ImagePositionPatient = [_ds(x) for x in position]
-        ds.ImageOrientationPatient = [_ds(x) for x in columns.T.ravel()]
-        ds.PixelSpacing = [_ds(spacing[1]), _ds(spacing[0])]
-        ds.SliceThickness = _ds(header.slice_thickness_mm or step)
-        ds.SliceLocation = _ds(float(normal @ position))
+        ds.ImagePositionPatient = [decimal(x) for x in position]
+        ds.ImageOrientationPatient = [decimal(x) for x in columns.T.ravel()]
+        ds.PixelSpacing = [decimal(spacing[1]), decimal(spacing[0])]
+        ds.SliceThickness = decimal(header.slice_thickness_mm or step)
+        ds.SliceLocation = decimal(float(normal @ position))
         if header.modality == "CT":
             _ct_attributes(ds, header)
         _set_pixels(ds, volume.hu[k], header)
         path = folder / f"{number:04d}{suffix}"
-        _save(ds, path, header.transfer_syntax)
+        save_dataset(ds, path, header.transfer_syntax)
         written.append(path)
     return written
 
@@ -141,13 +141,13 @@ def write_secondary_capture(path: Path, header: SeriesHeader, grey: NDArray[np.u
     ds = _image(header, 1)
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.ConversionType = "WSD"
-    _pixel_module(ds, np.asarray(grey, dtype=np.uint8), 8, signed=False)
-    _save(ds, path, UNCOMPRESSED)
+    set_grey_pixels(ds, np.asarray(grey, dtype=np.uint8), 8, signed=False)
+    save_dataset(ds, path, UNCOMPRESSED)
 
 
 def write_dose_report(path: Path, header: SeriesHeader, dlp_mgy_cm: float) -> None:
     """A radiation dose structured report with its one number, as scanners send it beside the images."""
-    ds = _dataset(header, XRayRadiationDoseSRStorage, 1)
+    ds = new_dataset(header, XRayRadiationDoseSRStorage, 1)
     ds.Modality = "SR"
     ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
     ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
@@ -157,14 +157,15 @@ def write_dose_report(path: Path, header: SeriesHeader, dlp_mgy_cm: float) -> No
     item.RelationshipType, item.ValueType = "CONTAINS", "NUM"
     item.ConceptNameCodeSequence = DicomSequence([_code("113813", "DCM", "CT Dose Length Product Total")])
     value = Dataset()
-    value.NumericValue = _ds(dlp_mgy_cm)
+    value.NumericValue = decimal(dlp_mgy_cm)
     value.MeasurementUnitsCodeSequence = DicomSequence([_code("mGy.cm", "UCUM", "mGy.cm")])
     item.MeasuredValueSequence = DicomSequence([value])
     ds.ContentSequence = DicomSequence([item])
-    _save(ds, path, UNCOMPRESSED)
+    save_dataset(ds, path, UNCOMPRESSED)
 
 
-def _dataset(header: SeriesHeader, sop_class: UID, number: int) -> FileDataset:
+def new_dataset(header: SeriesHeader, sop_class: UID, number: int) -> FileDataset:
+    """Patient, study and series of an instance, without an image."""
     instance_uid = seeded_uid(header.series_uid, number)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
@@ -193,7 +194,7 @@ def _dataset(header: SeriesHeader, sop_class: UID, number: int) -> FileDataset:
 
 def _image(header: SeriesHeader, number: int) -> FileDataset:
     sop_class = MRImageStorage if header.modality == "MR" else CTImageStorage
-    ds = _dataset(header, sop_class, number)
+    ds = new_dataset(header, sop_class, number)
     ds.ImageType = list(header.image_type)
     ds.AcquisitionNumber = 1
     ds.AcquisitionDate = ds.ContentDate = header.study.date
@@ -211,10 +212,10 @@ def _image(header: SeriesHeader, number: int) -> FileDataset:
 
 def _ct_attributes(ds: FileDataset, header: SeriesHeader) -> None:
     if header.kvp_kv is not None:
-        ds.KVP = _ds(header.kvp_kv)
+        ds.KVP = decimal(header.kvp_kv)
     ds.ConvolutionKernel = header.kernel
     ds.XRayTubeCurrent, ds.ExposureTime = 210, 500
-    ds.GantryDetectorTilt = _ds(header.gantry_tilt_deg)
+    ds.GantryDetectorTilt = decimal(header.gantry_tilt_deg)
     ds.TableHeight = 150
     ds.RescaleIntercept = 0 if header.signed else -1024
     ds.RescaleSlope = 1
@@ -226,14 +227,15 @@ def _ct_attributes(ds: FileDataset, header: SeriesHeader) -> None:
 
 def _set_pixels(ds: FileDataset, plane: NDArray[np.int16], header: SeriesHeader) -> None:
     if header.modality == "MR":
-        _pixel_module(ds, plane.astype(np.uint16), 12, signed=False)
+        set_grey_pixels(ds, plane.astype(np.uint16), 12, signed=False)
     elif header.signed:
-        _pixel_module(ds, plane, 16, signed=True)
+        set_grey_pixels(ds, plane, 16, signed=True)
     else:
-        _pixel_module(ds, (plane.astype(np.int32) + 1024).astype(np.uint16), 12, signed=False)
+        set_grey_pixels(ds, (plane.astype(np.int32) + 1024).astype(np.uint16), 12, signed=False)
 
 
-def _pixel_module(ds: FileDataset, plane: NDArray[np.generic], bits: int, *, signed: bool) -> None:
+def set_grey_pixels(ds: FileDataset, plane: NDArray[np.generic], bits: int, *, signed: bool) -> None:
+    """(rows, columns) as MONOCHROME2, of which `bits` are used."""
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
     ds.Rows, ds.Columns = plane.shape
     ds.BitsAllocated = 8 * plane.dtype.itemsize
@@ -242,7 +244,8 @@ def _pixel_module(ds: FileDataset, plane: NDArray[np.generic], bits: int, *, sig
     ds["PixelData"].VR = "OW" if plane.dtype.itemsize == 2 else "OB"
 
 
-def _save(ds: FileDataset, path: Path, transfer_syntax: str) -> None:
+def save_dataset(ds: FileDataset, path: Path, transfer_syntax: str) -> None:
+    """Write one file, its folder made where it is absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if transfer_syntax != UNCOMPRESSED:
         ds.compress(UID(transfer_syntax), generate_instance_uid=False)
@@ -255,7 +258,7 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-def _ds(value: float) -> str:
+def decimal(value: float) -> str:
     """A decimal string of at most 16 characters."""
     text = f"{float(value):.6f}".rstrip("0").rstrip(".")
     return text if text not in ("-0", "") else "0"

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vfscreen.geometry.volume import Volume
 from vfscreen.schema.names import KEYPOINTS, DeformityType
-from vfscreen.synthesis.anatomy import Float, PatientSpec, vertebra_truth
+from vfscreen.synthesis.anatomy import Float, PatientSpec, VertebraTruth, vertebra_truth
 
 WHOLE_MARGIN_MM = 0.5
 """A vertebra whose six points are all this far inside the volume is whole."""
@@ -27,6 +28,9 @@ class VisibleVertebra:
 
     truncated: some of the six points lie outside; then it must not be graded. `genant_grade_raw` is of the raw loss.
     trabecular_hu: spongy bone in this scan, without noise; trabecular_hu_native: at 120 kV without contrast.
+
+    On a film there are no LPS positions and no attenuation: keypoints_lps_mm is empty, centre_px and keypoints_px are
+    [x, y] of the stored pixels of the film SOPInstanceUID. heights_mm, loss and grade are the patient's own.
     """
 
     vertebra_level: str
@@ -39,12 +43,31 @@ class VisibleVertebra:
     deformity_type: str
     trabecular_hu: float | None = None
     trabecular_hu_native: float | None = None
+    SOPInstanceUID: str | None = None
+    centre_px: tuple[float, ...] = ()
+    keypoints_px: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FilmTruth:
+    """What must become of a film. view: what the pixels show. patient_spacing_mm: of a pixel in the column's plane;
+    null where the header does not say it."""
+
+    SOPInstanceUID: str
+    view: str
+    expected_state: str
+    expected_reason: str | None
+    rows: int
+    columns: int
+    anterior_side: str | None
+    patient_spacing_mm: float | None
 
 
 @dataclass(frozen=True)
 class SeriesTruth:
     """What must become of a series. expected_reason is null for a screened one. contrast_phase: what its pixels show,
-    whatever the header says; null where it shows no vertebra."""
+    whatever the header says; null where it shows no vertebra, and on films. films: of a radiograph series, in the order
+    of their numbers."""
 
     PatientID: str
     StudyInstanceUID: str
@@ -56,6 +79,8 @@ class SeriesTruth:
     expected_reason: str | None
     vertebrae: tuple[VisibleVertebra, ...]
     contrast_phase: str | None = None
+    modality: str = "CT"
+    films: tuple[FilmTruth, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,21 +101,26 @@ class DemoTruth:
         """Raises OSError or ValueError where `path` is no truth file."""
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            series = [
-                SeriesTruth(**{**s, "vertebrae": tuple(_vertebra(v) for v in s["vertebrae"])}) for s in raw["series"]
-            ]
+            series = [_series(s) for s in raw["series"]]
             return cls(**{**raw, "series": tuple(series)})
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a truth file of a demo archive: {error}") from error
 
 
+def _series(raw: Mapping[str, Any]) -> SeriesTruth:
+    vertebrae = tuple(_vertebra(v) for v in raw["vertebrae"])
+    films = tuple(FilmTruth(**f) for f in raw["films"])
+    return SeriesTruth(**{**raw, "vertebrae": vertebrae, "films": films})
+
+
 def _vertebra(raw: Mapping[str, object]) -> VisibleVertebra:
     found = dict(raw)
-    points = found["keypoints_lps_mm"]
-    if not isinstance(points, dict):
-        raise TypeError("keypoints_lps_mm must be an object")
-    found["keypoints_lps_mm"] = {name: tuple(p) for name, p in points.items()}
-    for name in ("centre_lps_mm", "heights_mm"):
+    for name in ("keypoints_lps_mm", "keypoints_px"):
+        points = found[name]
+        if not isinstance(points, dict):
+            raise TypeError(f"{name} must be an object")
+        found[name] = {key: tuple(p) for key, p in points.items()}
+    for name in ("centre_lps_mm", "heights_mm", "centre_px"):
         found[name] = tuple(found[name])  # type: ignore[arg-type]
     return VisibleVertebra(**found)  # type: ignore[arg-type]
 
@@ -118,6 +148,28 @@ def visible_vertebrae(spec: PatientSpec, volume: Volume, shift_mm: Sequence[floa
             )
         )
     return found
+
+
+def vertebra_on_film(
+    truth: VertebraTruth, points_px: Float, whole: bool, sop_instance_uid: str, shape: tuple[int, int]
+) -> VisibleVertebra:
+    """A vertebra of a patient as a film of `shape` (rows, columns) shows it. points_px: (6, 2) (row, column) of the
+    stored picture; the centre of one that is cut lies on the picture."""
+    xy = np.asarray(points_px)[:, ::-1]
+    centre = np.clip(xy.mean(axis=0), 0.0, np.array(shape[::-1]) - 1.0)
+    return VisibleVertebra(
+        vertebra_level=truth.level,
+        truncated=not whole,
+        centre_lps_mm=(),
+        keypoints_lps_mm={},
+        heights_mm=_mm(truth.heights_mm),
+        height_loss_ratio_raw=truth.height_loss_ratio_raw,
+        genant_grade_raw=truth.genant_grade_raw,
+        deformity_type=DeformityType(truth.deformity_type).value,
+        SOPInstanceUID=sop_instance_uid,
+        centre_px=_mm(centre),
+        keypoints_px={name: _mm(p) for name, p in zip(KEYPOINTS, xy, strict=True)},
+    )
 
 
 def _mm(values: Float) -> tuple[float, ...]:

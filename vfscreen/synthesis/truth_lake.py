@@ -24,25 +24,27 @@ import numpy as np
 from vfscreen import __version__
 from vfscreen.density.reference import density_category, reference_value
 from vfscreen.density.result import SeriesDensity, VertebraDensity
-from vfscreen.errors import ReasonCode, State
+from vfscreen.errors import State
 from vfscreen.geometry.curve import Centreline
 from vfscreen.ingest.identity import Pseudonymiser, load_pseudonymiser
 from vfscreen.lake.plan import iter_shards
 from vfscreen.lake.store import Lake
-from vfscreen.morphometry.genant import genant_grade, raw_height_loss
 from vfscreen.morphometry.neighbours import expected_posterior_heights_mm
-from vfscreen.morphometry.reference import adjusted_height_loss
-from vfscreen.schema.names import GRADED_LEVELS, KEYPOINTS, ContrastPhase, DeformityType, DensityReason
+from vfscreen.schema.names import KEYPOINTS, ContrastPhase, DensityReason
+from vfscreen.screening.film_rows import film_series_rows
 from vfscreen.screening.indexing import index_archive
 from vfscreen.screening.isolation import manifest_rows
 from vfscreen.screening.measure import summarise
 from vfscreen.screening.result import ScreeningResult, Vertebra
 from vfscreen.screening.rows import left_out_series_row, screened_rows
+from vfscreen.screening.series_files import SeriesFiles
 from vfscreen.settings import IdentitySettings, Settings
 from vfscreen.settings_density import DensitySettings
 from vfscreen.spine.straighten import SlabSpec, StraightenedSlab
 from vfscreen.synthesis.demo_archive import write_demo_archive
 from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, VisibleVertebra
+from vfscreen.synthesis.truth_films import perfect_films
+from vfscreen.synthesis.truth_judgement import perfect_judgement
 
 Row = dict[str, Any]
 
@@ -117,12 +119,14 @@ def _land(truth: DemoTruth, lake: Lake, archive: str, model_release: str, run_id
     series_of = {item.SeriesInstanceUID: item for item in truth.series}
     shards = list(iter_shards(lake, model_release, shard_studies=shard_studies))
     for shard in shards:
-        series_rows, vertebra_rows = [], []
+        series_rows, vertebra_rows, film_rows = [], [], []
+        files = SeriesFiles(lake, [(study, series) for study, series, _ in shard.series])
         for manifest in manifest_rows(lake, shard):
-            row, vertebrae = _ended(manifest, series_of.get(manifest["SeriesInstanceUID"]))
+            row, vertebrae, films = _ended(manifest, series_of.get(manifest["SeriesInstanceUID"]), files)
             series_rows.append(row)
             vertebra_rows += vertebrae
-        lake.write_shard(shard.shard_id, run_id, model_release, series_rows, vertebra_rows)
+            film_rows += films
+        lake.write_shard(shard.shard_id, run_id, model_release, series_rows, vertebra_rows, film_rows)
     lake.write_run(
         {
             "run_id": run_id,
@@ -139,17 +143,23 @@ def _land(truth: DemoTruth, lake: Lake, archive: str, model_release: str, run_id
     )
 
 
-def _ended(manifest: Mapping[str, Any], series: SeriesTruth | None) -> tuple[Row, list[Row]]:
-    """SERIES row and VERTEBRAE rows of one series."""
+def _ended(
+    manifest: Mapping[str, Any], series: SeriesTruth | None, files: SeriesFiles
+) -> tuple[Row, list[Row], list[Row]]:
+    """SERIES row, VERTEBRAE rows and FILMS rows of one series."""
     reason = manifest["reason_code"]
     state = (State.SCREENED if manifest["selected"] else State.REJECTED).value
+    if series is not None and series.films and manifest["selected"]:
+        # whether a film is screened its pixels decide, not the index
+        rows = files[manifest["StudyInstanceUID"], manifest["SeriesInstanceUID"]]
+        return film_series_rows(manifest, perfect_films(series, rows))
     if series is None or (state, reason) != (series.expected_state, series.expected_reason):
         wanted = "nothing" if series is None else series.expected_reason or series.expected_state
         uid = manifest["SeriesInstanceUID"]
         raise ValueError(f"series {uid} is {reason or state}, the truth says {wanted}: give the archive of this truth")
     if not manifest["selected"]:
-        return left_out_series_row(manifest), []
-    return screened_rows(manifest, perfect_result(series))
+        return left_out_series_row(manifest), [], []
+    return *screened_rows(manifest, perfect_result(series)), []
 
 
 def perfect_result(series: SeriesTruth) -> ScreeningResult:
@@ -217,12 +227,7 @@ def _density(v: VisibleVertebra, grade: int | None, phase: str | None) -> Verteb
 def _vertebra(v: VisibleVertebra, expected_height_mm: float | None, phase: str | None) -> Vertebra:
     heights = np.asarray(v.heights_mm)
     whole = not v.truncated
-    graded = whole and v.vertebra_level in GRADED_LEVELS
-    raw = float(raw_height_loss(heights))
-    adjusted = float(adjusted_height_loss(heights, v.vertebra_level, expected_height_mm))
-    grade = int(genant_grade(adjusted))
-    ungraded = ReasonCode.LEVEL_NOT_GRADED if whole else ReasonCode.TRUNCATED
-    at_least = [float(grade >= n) if graded else None for n in (1, 2, 3)]
+    judged = perfect_judgement(v, heights, expected_height_mm)
     return Vertebra(
         vertebra_level=v.vertebra_level,
         level_probability=1.0,
@@ -234,15 +239,6 @@ def _vertebra(v: VisibleVertebra, expected_height_mm: float | None, phase: str |
         keypoint_sd_mm=np.zeros(len(KEYPOINTS)) if whole else None,
         heights_mm=heights if whole else None,
         height_sd_mm=np.zeros(3) if whole else None,
-        height_loss_ratio_raw=raw if graded else None,
-        height_loss_ratio_adjusted=adjusted if graded else None,
-        genant_grade_raw=int(genant_grade(raw)) if graded else None,
-        genant_grade=grade if graded else None,
-        deformity_type=DeformityType(v.deformity_type) if graded else None,
-        fracture_probability=at_least[0],
-        grade2_probability=at_least[1],
-        grade3_probability=at_least[2],
-        fracture_score=float(v.genant_grade_raw >= 1),
-        reason=None if graded else ungraded,
-        density=_density(v, grade if graded else None, phase),
+        density=_density(v, judged["genant_grade"], phase),
+        **judged,
     )
