@@ -4,7 +4,9 @@ Belongs here: drawing rows and landing them as a sweep does (schema's Arrow type
 receipt a shard; an index in parts). Does not belong here: timing (`cohort_queries`).
 
 What it is like: patients with one to some exams over ten years; chest, abdomen or both; for each screened series two
-that the index left out; 3 % of exams with a second screened series; a shard in twenty screened again by a newer one.
+that the index left out; 3 % of exams with a second screened series; one exam in five a radiograph, read with a little
+more noise, half of them calibrated, without density, contrast or kernel; a shard in twenty screened again by a newer
+one.
 Fractures follow age, sex and level and stay once there, so that incidence is what age makes of it. Age is missing in
 1 %, sex in 0.5 %, site in 2 %, tube voltage in 3 %, PatientID in 1 %, a date in 0.2 %, contrast phase in 5 %, a
 valid L1 in a quarter. What it is not like: one file row a series stands for the hundreds of instances of a real one.
@@ -48,6 +50,8 @@ _SCANNERS = [("SYNTHETIC SIEMENS-LIKE", "Alpha 64", "B30f"), ("SYNTHETIC SIEMENS
 _RELEASES = ("bench-1", "bench-2")
 _NEWER_EVERY = 20
 _SECOND_SERIES = 0.03
+_FILMS = 0.2
+_FILM_LOSS_SD = 0.02
 _FIRST_DAY = np.datetime64("2015-01-01")
 _DAYS = 3650
 _BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -68,6 +72,7 @@ class Exams:
     susceptibility: NDArray[np.float32]
     density: Floats
     luck: NDArray[np.float32]
+    film: NDArray[np.bool_]
 
 
 def draw_exams(rng: np.random.Generator, count: int) -> Exams:
@@ -91,6 +96,7 @@ def draw_exams(rng: np.random.Generator, count: int) -> Exams:
         rng.random((patients, len(COLUMN)), dtype=np.float32),
         density,
         rng.random((8, count), dtype=np.float32),
+        np.random.default_rng(count).random(count) < _FILMS,
     )
 
 
@@ -148,6 +154,7 @@ def _shard(rng: np.random.Generator, exams: Exams, index: NDArray[np.int64]) -> 
 
 def _headers(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64], kind: NDArray[np.int64]) -> Columns:
     n = exam.size
+    film = exams.film[exam]
     luck = exams.luck[:, exam]  # what is missing is missing on every series of the exam
     date = (_FIRST_DAY + exams.days[exam]).astype("datetime64[D]").astype(str)
     maker, model, kernel = (np.array(c, dtype=object)[exams.scanner[exam]] for c in zip(*_SCANNERS, strict=True))
@@ -158,14 +165,14 @@ def _headers(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64], ki
         "patient_pseudonym": _where(luck[0] < 0.01, None, [_digest(p) for p in exams.patient[exam]]),
         "content_fingerprint": [_digest(8 * e + k) for e, k in zip(exam, kind, strict=True)],
         "AccessionNumber": [_digest(e) for e in exam],
-        "SOPClassUID": ["1.2.840.10008.5.1.4.1.1.2"] * n,
-        "Modality": ["CT"] * n,
+        "SOPClassUID": np.where(film, "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.2"),
+        "Modality": np.where(film, "DX", "CT"),
         "ImageType": ["ORIGINAL\\PRIMARY\\AXIAL"] * n,
         "StudyDate": _where(luck[1] < 0.002, None, np.char.replace(date, "-", "")),
         "BodyPartExamined": np.array(list(_REGIONS), dtype=object)[exams.region[exam]],
         "Manufacturer": maker,
         "ManufacturerModelName": model,
-        "ConvolutionKernel": np.where(kind == 1, "SHARP", kernel),
+        "ConvolutionKernel": _where(film, None, np.where(kind == 1, "SHARP", kernel)),
         "InstitutionName": _where(luck[2] < 0.02, None, np.array(_SITES)[exams.site[exam]]),
         "PatientSex": _where(luck[3] < 0.005, None, np.where(exams.female[exam], "F", "M")),
         "PatientAge_years": _where(luck[4] < 0.01, None, np.floor(exams.age[exam])),
@@ -191,26 +198,30 @@ def _vertebrae(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64]) 
     odds = 0.0035 * _WEIGHT[level] * np.exp(0.055 * (exams.age[e] - 65)) * np.where(exams.female[e], 1.2, 0.9)
     depth = exams.susceptibility[exams.patient[e], level] / np.clip(odds, 1e-6, 0.9)
     loss = np.where(depth < 1, 0.2 + 0.35 * np.clip(1 - depth, 0, 1) ** 1.5, np.abs(rng.normal(0.07, 0.035, row.size)))
-    loss = np.round(np.clip(loss + rng.normal(0, 0.004, row.size), 0, 0.9), 4)
+    film = exams.film[e]
+    noise = rng.normal(0, 1.0, row.size) * np.where(film, _FILM_LOSS_SD, 0.004)
+    loss = np.round(np.clip(loss + noise, 0, 0.9), 4)
     grade = (loss >= 0.2).astype(int) + (loss >= 0.25) + (loss >= 0.4)
     p1, p2, p3 = (1 / (1 + np.exp(-(loss - b) / 0.02)) for b in (0.2, 0.25, 0.4))
     hu = np.round(exams.density[e] + rng.normal(0, 9, row.size), 1)
-    valid = graded & (grade < 1) & (rng.random(row.size) < 0.9)
+    valid = ~film & graded & (grade < 1) & (rng.random(row.size) < 0.9)
     posterior = np.round(20 + 0.5 * level + rng.normal(0, 1, row.size), 2)
     certain = exams.luck[6, e] < 0.8
     z = np.round(100.0 - 30.0 * level, 1)
+    unread = truncated | film
     columns: Columns = {
         "row": row,
         "vertebra_index": position,
-        "modality": np.full(row.size, "CT", dtype=object),
-        "height_calibrated": np.ones(row.size, dtype=bool),
+        "modality": np.where(film, "DX", "CT").astype(object),
+        "height_calibrated": ~film | (e % 2 == 0),
+        "SOPInstanceUID": _where(film, [_uid("3", i) for i in e], None),
         "vertebra_level": np.array(COLUMN, dtype=object)[level],
         "level_probability": np.round(rng.uniform(0.6, 1, row.size), 3),
         "level_certain": certain,
         "truncated": truncated,
         "detection_probability": np.round(rng.uniform(0.7, 1, row.size), 3),
         "reason_code": _where(graded, None, np.where(truncated, "truncated", "level_not_graded")),
-        "centre_lps_mm": _points(rng, z),
+        "centre_lps_mm": _points(rng, z, film),
         "height_loss_ratio_raw": _where(graded, loss, None),
         "height_loss_ratio_adjusted": _where(graded, loss, None),
         "genant_grade_raw": _where(graded, grade, None),
@@ -222,22 +233,24 @@ def _vertebrae(rng: np.random.Generator, exams: Exams, exam: NDArray[np.int64]) 
         "grade2_probability": _where(graded, p2, None),
         "grade3_probability": _where(graded, p3, None),
         "fracture_score": np.round(rng.random(row.size), 3),
-        "trabecular_hu_mean": _where(truncated, None, hu),
-        "trabecular_hu_median": _where(truncated, None, hu - 1),
-        "trabecular_hu_sd": _where(truncated, None, np.full(row.size, 41.0)),
-        "trabecular_volume_mm3": _where(truncated, None, np.full(row.size, 5200.0)),
-        "density_valid": _where(truncated, None, valid),
-        "density_reasons": pa.array([[] if v else ["fractured"] for v in valid], pa.list_(pa.string())),
-        "kvp_correction_hu": _where(truncated, None, np.full(row.size, 2.0)),
-        "contrast_correction_hu": _where(truncated, None, np.zeros(row.size)),
-        "trabecular_hu_corrected": _where(truncated, None, hu + 2),
-        "focal_lesion_flag": _where(truncated, None, "none"),
+        "trabecular_hu_mean": _where(unread, None, hu),
+        "trabecular_hu_median": _where(unread, None, hu - 1),
+        "trabecular_hu_sd": _where(unread, None, np.full(row.size, 41.0)),
+        "trabecular_volume_mm3": _where(unread, None, np.full(row.size, 5200.0)),
+        "density_valid": _where(unread, None, valid),
+        "density_reasons": pa.array(
+            [None if f else [] if v else ["fractured"] for v, f in zip(valid, film, strict=True)], pa.list_(pa.string())
+        ),
+        "kvp_correction_hu": _where(unread, None, np.full(row.size, 2.0)),
+        "contrast_correction_hu": _where(unread, None, np.zeros(row.size)),
+        "trabecular_hu_corrected": _where(unread, None, hu + 2),
+        "focal_lesion_flag": _where(unread, None, "none"),
     }
     for part, factor in (("anterior", 1 - loss), ("middle", np.ones(row.size)), ("posterior", np.ones(row.size))):
         columns[f"{part}_height_mm"] = _where(truncated, None, posterior * factor)
         columns[f"{part}_height_sd_mm"] = _where(truncated, None, np.full(row.size, 0.6))
     for name in (c.name for c in VERTEBRAE.columns if c.name.endswith(("ior_lps_mm",))):
-        columns[name] = _points(rng, z)
+        columns[name] = _points(rng, z, film)
         columns[name.replace("_lps_mm", "_sd_mm")] = np.full(row.size, 0.6)
     reference = np.full(exam.size, np.nan)
     at_l1 = valid & (level == COLUMN.index("L1"))
@@ -276,19 +289,21 @@ def _summary(exams: Exams, exam: NDArray[np.int64], row: NDArray[np.int64], leve
         ),
         "seconds_read": np.full(n, 1.5),
         "seconds_inference": np.full(n, 0.9),
-        "contrast_phase": _where(luck < 0.05, None, phases[np.minimum((luck * 7).astype(int), 3)]),
-        "contrast_phase_probability": np.full(n, 0.9),
+        "film_count": _where(exams.film[exam], 1, None),
+        "lateral_film_count": _where(exams.film[exam], 1, None),
+        "contrast_phase": _where((luck < 0.05) | exams.film[exam], None, phases[np.minimum((luck * 7).astype(int), 3)]),
+        "contrast_phase_probability": _where(exams.film[exam], None, 0.9),
         "density_reference_hu": _where(known, reference, None),
         "density_reference_hu_corrected": _where(known, reference + 2, None),
         "density_reference_levels": pa.array([["L1"] if k else [] for k in known]).to_numpy(zero_copy_only=False),
         "density_category": _where(known, category, None),
-        "calibration_kind": ["none"] * n,
+        "calibration_kind": _where(exams.film[exam], None, "none"),
     }
 
 
-def _points(rng: np.random.Generator, z: Floats) -> pa.Array:
+def _points(rng: np.random.Generator, z: Floats, absent: NDArray[np.bool_]) -> pa.Array:
     xyz = np.stack([np.round(rng.normal(0, 8, z.size), 1), np.round(rng.normal(-20, 8, z.size), 1), z], axis=1)
-    return pa.FixedSizeListArray.from_arrays(pa.array(xyz.ravel()), 3)
+    return pa.FixedSizeListArray.from_arrays(pa.array(xyz.ravel()), 3, mask=pa.array(absent))
 
 
 def _where(condition: Any, yes: Any, no: Any) -> NDArray[Any]:

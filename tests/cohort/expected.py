@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from vfscreen.schema.names import GRADED_LEVELS, SDI_LEVELS
-from vfscreen.synthesis.demo_plan import CAST
-from vfscreen.synthesis.truth import DemoTruth, VisibleVertebra
+from vfscreen.schema.names import GRADED_LEVELS, LEVELS, SDI_LEVELS
+from vfscreen.synthesis.demo_cast import CAST
+from vfscreen.synthesis.truth import DemoTruth, SeriesTruth, VisibleVertebra
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Exam:
     age: int
     sex: str
     scanner: str
-    kernel: str
+    kernel: str | None
     vertebrae: tuple[VisibleVertebra, ...]
     contrast_phase: str | None
+    modality: str
 
     @property
     def graded(self) -> list[VisibleVertebra]:
@@ -57,15 +58,20 @@ def is_graded(v: VisibleVertebra) -> bool:
 
 
 def exams_of(truth: DemoTruth) -> list[Exam]:
-    """By patient and date."""
-    found = []
+    """By patient and date. A study with several screened series, or films, is one exam that shows each level once: as
+    the picture has it that shows it whole."""
+    by_study: dict[str, list[SeriesTruth]] = {}
     for series in truth.series:
-        if series.expected_state != "screened":
-            continue
+        if series.expected_state == "screened":
+            by_study.setdefault(series.StudyInstanceUID, []).append(series)
+    found = []
+    for members in by_study.values():
+        series = members[0]
         plan = CAST[int(series.PatientID[-4:]) - 1]
         day = date.fromisoformat(series.StudyDate)
         age = plan.age_years + day.year - 2021  # the cast's first studies are of 2021
-        scanner = f"{plan.manufacturer} Phantom 64"
+        is_ct = series.modality == "CT"
+        scanner = f"{plan.manufacturer} {'Phantom 64' if is_ct else 'Phantom DR'}"
         uid = series.StudyInstanceUID
         found.append(
             Exam(
@@ -75,12 +81,22 @@ def exams_of(truth: DemoTruth) -> list[Exam]:
                 age,
                 plan.sex,
                 scanner,
-                plan.kernels[0],
-                series.vertebrae,
+                plan.kernels[0] if is_ct else None,
+                each_level_once(v for s in members for v in s.vertebrae),
                 series.contrast_phase,
+                series.modality,
             )
         )
     return sorted(found, key=lambda e: (e.PatientID, e.day))
+
+
+def each_level_once(vertebrae: Iterable[VisibleVertebra]) -> tuple[VisibleVertebra, ...]:
+    """From the head down."""
+    best: dict[str, VisibleVertebra] = {}
+    for v in vertebrae:
+        if v.vertebra_level not in best or best[v.vertebra_level].truncated:
+            best[v.vertebra_level] = v
+    return tuple(sorted(best.values(), key=lambda v: LEVELS.index(v.vertebra_level)))
 
 
 def latest(exams: Iterable[Exam]) -> list[Exam]:

@@ -32,15 +32,19 @@ def exams(drawn_lake: Lake) -> list[dict[str, Any]]:
 def test_groups_count_the_missing_as_unknown(
     drawn_lake: Lake, exams: list[dict[str, Any]], by: str, header: str
 ) -> None:
-    chosen = {}
+    latest: dict[str, dict[str, Any]] = {}
+    latest_ct: dict[str, dict[str, Any]] = {}
     for exam in sorted(exams, key=lambda e: e["exam_order"]):
-        chosen[exam["patient_key"]] = exam
-    missing = sum(e[header] is None for e in chosen.values())
+        latest[exam["patient_key"]] = exam
+        if exam["Modality"] == "CT":
+            latest_ct[exam["patient_key"]] = exam
     for name, counts in (
         ("prevalence", ("patients", "patients_not_graded")),
         ("sdi", ("patients", "patients_not_assessed")),
         ("density", ("patients",)),
     ):
+        chosen = latest_ct if name == "density" else latest
+        missing = sum(e[header] is None for e in chosen.values())
         rows = ask(drawn_lake, name, by=(by,))
         unknown = sum(row[c] for row in rows if row[COLUMN_OF[by]] == "unknown" for c in counts)
         assert unknown == missing, name
@@ -77,7 +81,8 @@ def test_unknown_can_be_asked_for(drawn_lake: Lake, exams: list[dict[str, Any]])
 
 def test_an_unknown_density_is_neither_below_nor_not_below(drawn_lake: Lake, exams: list[dict[str, Any]]) -> None:
     rows = {r["density_class"]: r for r in ask(drawn_lake, "density", by=(), density_below_hu=110.0, exams="first")}
-    first = [e for e in exams if e["exam_order"] == 1]
+    scans = sorted((e for e in exams if e["Modality"] == "CT"), key=lambda e: -e["exam_order"])
+    first = list({e["patient_key"]: e for e in scans}.values())
     values = [e["density_reference_hu_corrected"] for e in first]
     assert rows["unknown"]["patients"] == sum(v is None for v in values) > 0
     assert rows["below"]["patients"] == sum(v is not None and v < 110 for v in values)

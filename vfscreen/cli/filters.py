@@ -38,7 +38,7 @@ def _filter(
     date_from: Annotated[datetime | None, _exam("--from", formats=_DATE, help="StudyDate, included.")] = None,
     date_to: Annotated[datetime | None, _exam("--to", formats=_DATE, help="StudyDate, included.")] = None,
     contrast: Annotated[list[str] | None, _exam(help=f"{', '.join(PHASES)}; {_MANY}.")] = None,
-    modality: Annotated[list[str] | None, _exam(help=f"For example CT; {_MANY}.")] = None,
+    modality: Annotated[list[str] | None, _exam(help=f"CT, CR, DX: of the exam's chosen series; {_MANY}.")] = None,
     exams: Annotated[str, _exam(help="latest, first or all of a patient's exams that pass.")] = "latest",
     grade_min: Annotated[
         int | None, _found(help="A fracture is of at least this grade; 2 where rates are counted.")
@@ -56,6 +56,9 @@ def _filter(
     density: Annotated[str, _found(help="corrected or raw HU.")] = "corrected",
     l1_only: Annotated[bool, _found("--l1-only", help="Take no fall-back for L1.")] = False,
     match: Annotated[str, _found(help="cohort, worklist: all of grade and density, or any.")] = "all",
+    days_max: Annotated[
+        int | None, _found("--days-max", help="agreement: days between CT and radiograph, at most (365).")
+    ] = None,
 ) -> CohortFilter:
     """A checked filter of the values that were given. FilterError naming the field."""
     return CohortFilter.of(
@@ -77,6 +80,7 @@ def _filter(
         density_kind=density,
         l1_only=l1_only,
         match=match,
+        days_max=days_max,
     )
 
 

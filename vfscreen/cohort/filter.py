@@ -46,9 +46,11 @@ class CohortFilter(BaseModel):
     rates are counted its default is 2, and `cohort` and `worklist` keep patients with one where it is given.
 
     density_below_hu: reference attenuation (L1, else the declared fall-back) below this; density_kind says which, and
-    l1_only takes no fall-back. `density` splits by it, `cohort` and `worklist` keep patients below it, other queries
+    l1_only takes no fall-back. Radiographs have no density. `density` splits by it, `cohort` and `worklist` keep
+    patients below it, other queries
     count only exams below it. match: whether `cohort` and `worklist` keep those that meet all of grade_min and
-    density_below_hu, or any. by: groups of prevalence, sdi, incident and density.
+    density_below_hu, or any. by: groups of prevalence, sdi, incident and density. days_max: how far apart a CT and a
+    radiograph may be for `agreement`; 365 where it is not given.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,6 +74,7 @@ class CohortFilter(BaseModel):
     l1_only: bool = False
     match: Literal["all", "any"] = "all"
     by: tuple[Group, ...] | None = None
+    days_max: int | None = Field(None, ge=0)
 
     @field_validator("sex", "contrast", "levels")
     @classmethod
@@ -129,5 +132,6 @@ _TYPES = {
     "l1_only": "BOOLEAN",
     "match": "VARCHAR",
     "by": "VARCHAR[]",
+    "days_max": "INTEGER",
 }
 """DuckDB type of each field: a null must have one too."""

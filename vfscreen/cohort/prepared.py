@@ -27,7 +27,7 @@ from vfscreen.lake.tables import COMPRESSION, schema_hash
 from vfscreen.lake.views import VIEWS, connect, open_connection, sql_files, view_of_parquet
 from vfscreen.schema.tables import MANIFEST
 
-TABLES = ("exams", "exam_vertebrae", "exam_findings", "exam_series", "ledger", "file_ledger", "runs")
+TABLES = ("exams", "exam_vertebrae", "exam_findings", "exam_series", "ledger", "file_ledger", "film_ledger", "runs")
 """Views that are prepared; every named query but those marked `full` (cohort.queries) needs no other."""
 
 _KEEP_S = 86_400.0

@@ -41,19 +41,24 @@ class QueryError(VfscreenError):
 class _Rule:
     """takes: fields of the filter that the query heeds. by: its groups where none are asked for. one_exam: it counts
     patients, so `exams` cannot be `all`. all_exams: it takes every exam that passes, whatever `exams` says. full: it
-    reads views that are not prepared (`cohort.prepared`). finish: what is computed outside SQL."""
+    reads views that are not prepared (`cohort.prepared`). ct: of CT alone. finish: what is computed outside SQL."""
 
     takes: frozenset[str] = _USUAL
     by: tuple[str, ...] = ()
     one_exam: bool = False
     all_exams: bool = False
     full: bool = False
+    ct: bool = False
     finish: Callable[[pa.Table], pa.Table] | None = None
 
 
 _RULES: dict[str, _Rule] = {
+    "agreement": _Rule(
+        frozenset({"age_min", "age_max", "sex", "site", "date_from", "date_to", "days_max"}) | _ON_VERTEBRAE,
+        all_exams=True,
+    ),
     "cohort": _Rule(_USUAL | {"match"}),
-    "density": _Rule(_USUAL | {"by"}, by=("age",), one_exam=True),
+    "density": _Rule((_USUAL | {"by"}) - {"modality"}, by=("age",), one_exam=True, ct=True),
     "drift": _Rule(_USUAL - {"exams"}, all_exams=True),
     "flagged": _Rule(_USUAL | {"match"}, full=True),
     "flow": _Rule(),
@@ -164,6 +169,8 @@ def _checked(name: str, rule: _Rule, question: CohortFilter) -> CohortFilter:
         own["by"] = rule.by
     if rule.all_exams:
         own["exams"] = "all"
+    if rule.ct:
+        own["modality"] = ("CT",)
     if name == "incident" and question.level_certain:
         own["level_certain"] = None  # its own default; so that what is left out can be counted
     return question.model_copy(update=own)

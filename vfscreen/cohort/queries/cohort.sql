@@ -12,7 +12,7 @@ WITH deformed AS (
 )
 SELECT
     e.patient_key, e.patient_pseudonym, e.StudyInstanceUID, e.study_date, e.PatientAge_years, e.PatientSex,
-    e.InstitutionName, e.scanner, e.ConvolutionKernel, e.KVP_kV, e.contrast_phase,
+    e.modalities, e.InstitutionName, e.scanner, e.ConvolutionKernel, e.KVP_kV, e.contrast_phase,
     e.exam_count, e.graded_vertebra_count, e.max_genant_grade,
     coalesce(d.fractured_levels, '') AS fractured_levels,
     coalesce(d.fractured_vertebra_count, 0) AS fractured_vertebra_count,

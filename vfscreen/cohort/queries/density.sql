@@ -1,4 +1,4 @@
--- Fracture by density: patients by density class and whether a vertebra is fractured, one exam each. The class is the
+-- Fracture by density: patients by density class and whether a vertebra is fractured, one CT exam each. The class is the
 -- site's category of the corrected reference attenuation (L1, else the declared fall-back), or, where density_below_hu is
 -- asked for, below it or not; 'unknown' without a valid reference. Denominator of prevalence: patients of the class with
 -- a graded vertebra (Wilson's 95 % interval); of class_share: the group's patients with a known class.

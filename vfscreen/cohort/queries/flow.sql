@@ -61,6 +61,13 @@ steps AS (
     SELECT 22, 'series', 'kept', 'series screened', NULL,
            coalesce(sum(series_count) FILTER (state = 'screened'), 0) FROM ledger
     UNION ALL
+    SELECT 23, 'films', 'all', 'radiographs looked at', NULL, sum(film_count) FROM film_ledger HAVING sum(film_count) > 0
+    UNION ALL
+    SELECT 24, 'films', 'excluded', state, reason_code, film_count FROM film_ledger WHERE state <> 'screened'
+    UNION ALL
+    SELECT 25, 'films', 'kept', 'radiographs screened', NULL, coalesce(sum(film_count) FILTER (state = 'screened'), 0)
+    FROM film_ledger HAVING sum(film_count) > 0
+    UNION ALL
     SELECT 30, 'exams', 'all', 'studies seen', NULL, n FROM studies_seen
     UNION ALL
     SELECT 31, 'exams', 'excluded', 'no series screened', NULL, n - screened FROM studies_seen

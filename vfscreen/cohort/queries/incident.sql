@@ -1,5 +1,5 @@
--- Incident fractures between a patient's exams, consecutive ones by date: the same level graded on both, no fracture on the
--- earlier and one on the later. Groups are of the earlier exam. Levels whose numbering is not certain on both are left out
+-- Incident fractures between a patient's exams, consecutive ones by date, CT with CT and radiograph with radiograph (a
+-- difference of method is no fracture): the same level graded on both, no fracture on the earlier and one on the later. Groups are of the earlier exam. Levels whose numbering is not certain on both are left out
 -- and counted (pairs_level_uncertain), unless asked for. vanished: fractured before, not after: a measure of error.
 -- When in the interval it broke is unknown: the rate is of interval-censored times with a constant hazard (see
 -- docs/queries.md), a patient's first fracture in an interval being the event, with its 95 % profile-likelihood interval.
@@ -13,7 +13,7 @@ WITH dated AS MATERIALIZED (
         lag(study_year) OVER in_time AS study_year, lag(scanner) OVER in_time AS scanner
     FROM counted_exams
     WHERE study_date NOT NULL AND exam_count > 1
-    WINDOW in_time AS (PARTITION BY patient_id ORDER BY exam_order)
+    WINDOW in_time AS (PARTITION BY patient_id, coalesce(Modality, 'CT') = 'CT' ORDER BY exam_order)
 ),
 intervals AS MATERIALIZED (
     SELECT *, (later_date - earlier_date) / 365.25 AS years

@@ -7,7 +7,7 @@ SELECT
     ) AS place,
     patient_key, StudyInstanceUID, study_date, PatientAge_years, PatientSex, InstitutionName,
     grade2_probability, fracture_probability, max_genant_grade, sdi, level_certain,
-    density_reference_hu_corrected, density_category, contrast_phase,
+    density_reference_hu_corrected, density_category, contrast_phase, modalities,
     overlay_path,
     getvariable('lake_url') || '/' || overlay_path AS overlay_url
 FROM matching_exams
