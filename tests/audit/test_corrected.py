@@ -141,7 +141,7 @@ def test_sheets_that_hold_the_truth_give_the_planted_rates(
     assert (not_found["read_hits"], not_found["estimated_hits"]) == (absent, pytest.approx(absent))
     assert rates["found_unconfirmed", "vertebra", "all", "all"]["read_hits"] == 0
     assert rates["missed_by_both", "vertebra", "all", "all"]["read_hits"] == 0
-    for grouping in ("reader_group", "site", "year"):
+    for grouping in ("reader_group", "site", "year", "modality"):
         groups = [r for (m, u, g, _), r in rates.items() if (m, u, g) == ("missed", "vertebra", grouping)]
         assert sum(r["read_total"] for r in groups) == planted + absent
     path = audit.folder / "corrected-rates.parquet"

@@ -164,6 +164,7 @@ GROUPINGS: dict[str, Callable[[Row], str | None]] = {
     "reader_group": lambda s: s["reader_group"],
     "site": lambda s: s["site"],
     "year": lambda s: str(s["study_date"].year) if s["study_date"] else None,
+    "modality": lambda s: " ".join(s["modalities"]) or None,
 }
 """The groups of `rates`, from a row of `lists.STUDIES`."""
 

@@ -16,7 +16,8 @@ from vfscreen.lake.views import connect
 
 @dataclass(frozen=True)
 class Vertebra:
-    """A graded vertebra. level: null where the numbering could not decide. loss: adjusted height loss, a ratio."""
+    """A graded vertebra. level: null where the numbering could not decide. loss: adjusted height loss, a ratio.
+    modality: of what it was seen on; overlay_path: the picture of that series or film."""
 
     series_uid: str
     level: str | None
@@ -25,11 +26,14 @@ class Vertebra:
     loss: float | None
     deformity_type: str | None
     grade2_probability: float | None
+    modality: str | None = None
+    overlay_path: str | None = None
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study of the archive. screened: a series of it was. vertebrae: graded ones, from the head down."""
+    """A study of the archive. screened: a series of it was. modalities: of the screened ones. vertebrae: graded ones,
+    from the head down."""
 
     study_uid: str
     patient_key: str
@@ -42,6 +46,7 @@ class Study:
     series_uid: str | None
     overlay_path: str | None
     vertebrae: tuple[Vertebra, ...] = field(repr=False)
+    modalities: tuple[str, ...] = ()
 
     @property
     def evaluable(self) -> bool:
@@ -79,6 +84,8 @@ def read_findings(lake: Lake, model_release: str | None = None) -> LakeFindings:
                 row["height_loss_ratio_adjusted"],
                 row["deformity_type"],
                 row["grade2_probability"],
+                row["modality"],
+                row["overlay_path"],
             )
         )
     studies: dict[str, Study] = {}
@@ -106,6 +113,7 @@ def _study(row: Mapping[str, Any], vertebrae: Sequence[Vertebra]) -> Study:
         series_uid=vertebrae[0].series_uid if vertebrae else None,
         overlay_path=row["overlay_path"],
         vertebrae=tuple(vertebrae),
+        modalities=tuple(row["modalities"] or ()),
     )
 
 
@@ -113,7 +121,7 @@ _RELEASES = "SELECT DISTINCT model_release FROM series ORDER BY 1"
 
 _STUDIES = """
 SELECT s.StudyInstanceUID, s.patient_key, s.patient_pseudonym, s.study_date, s.InstitutionName, s.PatientAge_years,
-    s.PatientSex, s.screened_count, s.overlay_path,
+    s.PatientSex, s.screened_count, s.overlay_path, s.modalities,
     list(DISTINCT m.AccessionNumber ORDER BY m.AccessionNumber) FILTER (m.AccessionNumber IS NOT NULL) AS accessions
 FROM studies AS s JOIN manifest AS m
     ON m.StudyInstanceUID = s.StudyInstanceUID AND m.patient_pseudonym IS NOT DISTINCT FROM s.patient_pseudonym
@@ -123,8 +131,12 @@ ORDER BY s.StudyInstanceUID, s.patient_key
 
 _VERTEBRAE = """
 SELECT e.StudyInstanceUID, v.SeriesInstanceUID, v.vertebra_level, v.level_certain, v.genant_grade,
-    v.height_loss_ratio_adjusted, v.deformity_type, v.grade2_probability
+    v.height_loss_ratio_adjusted, v.deformity_type, v.grade2_probability, v.modality,
+    coalesce(f.overlay_path, s.overlay_path) AS overlay_path
 FROM exam_vertebrae AS v JOIN exams AS e USING (exam_id)
+LEFT JOIN series AS s ON s.StudyInstanceUID = e.StudyInstanceUID AND s.SeriesInstanceUID = v.SeriesInstanceUID
+LEFT JOIN films AS f ON f.StudyInstanceUID = e.StudyInstanceUID AND f.SeriesInstanceUID = v.SeriesInstanceUID
+    AND f.SOPInstanceUID = v.SOPInstanceUID
 WHERE v.genant_grade IS NOT NULL
 ORDER BY e.StudyInstanceUID, v.SeriesInstanceUID, v.vertebra_index
 """

@@ -28,6 +28,7 @@ _STUDY = [
     ("patient_pseudonym", pa.string()),
     ("accession", pa.string()),
     ("study_date", pa.date32()),
+    ("modalities", _STRINGS),
     ("report_date", pa.date32()),
     ("PatientAge_years", pa.float64()),
     ("PatientSex", pa.string()),
@@ -39,6 +40,7 @@ _STUDY = [
 FOUND_NOT_REPORTED = pa.schema(
     [
         *_STUDY,
+        ("modality", pa.string()),
         ("vertebra_level", pa.string()),
         ("level_certain", pa.bool_()),
         ("genant_grade", pa.int32()),
@@ -112,6 +114,7 @@ def found_not_reported(compared: Sequence[Compared], texts: Texts, care: Sequenc
         yield {
             **_study(item),
             "SeriesInstanceUID": vertebra.series_uid,
+            "modality": vertebra.modality,
             "vertebra_level": vertebra.level,
             "level_certain": vertebra.level_certain,
             "genant_grade": vertebra.grade,
@@ -121,7 +124,7 @@ def found_not_reported(compared: Sequence[Compared], texts: Texts, care: Sequenc
             "silence": found.silence,
             "evidence": _evidence(item, found.mention, texts),
             **{table.kind: table.near(item, window_days) for table in care},
-            "overlay_path": item.study.overlay_path,
+            "overlay_path": vertebra.overlay_path or item.study.overlay_path,
             "report_text": _text(item, texts),
         }
 
@@ -170,6 +173,7 @@ def _study(item: Compared) -> dict[str, Any]:
         "patient_pseudonym": study.patient_pseudonym,
         "accession": readings[0].accession,
         "study_date": study.date,
+        "modalities": list(study.modalities),
         "report_date": readings[0].date,
         "PatientAge_years": study.age_years,
         "PatientSex": study.sex,

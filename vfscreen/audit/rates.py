@@ -49,6 +49,7 @@ GROUPINGS: dict[str, Callable[[Compared], str | None]] = {
     "reader_group": lambda c: c.report.first("reader_group"),
     "site": lambda c: c.report.first("site") or c.study.site,
     "year": lambda c: str(c.study.date.year) if c.study.date else None,
+    "modality": lambda c: " ".join(c.study.modalities) or None,
 }
 
 

@@ -36,7 +36,7 @@ from vfscreen.lake.store import Lake
 from vfscreen.lake.views import snapshot
 from vfscreen.settings import Settings
 
-AUDIT_VERSION = 1
+AUDIT_VERSION = 2
 """Raise it when the same inputs come to give other files, or the same text another reading."""
 
 SUMMARY_FILE = "audit.json"

@@ -18,6 +18,7 @@ from vfscreen.cohort.filter import CohortFilter
 from vfscreen.cohort.queries import open_cohort
 from vfscreen.lake.store import Lake
 from vfscreen.report.page import facts, sections, text
+from vfscreen.report.page.agreement import agreement
 from vfscreen.report.page.answers import Answers
 from vfscreen.report.page.gallery import LISTED_MAX, Worklist, worklist
 from vfscreen.report.page.pictures import Album
@@ -90,6 +91,7 @@ def _page(lake: Lake, answers: Answers, found: Worklist, options: ReportOptions)
     prevalence, findings = sections.prevalence(answers), sections.findings(answers)
     density, drift = sections.density(answers), sections.drift(answers)
     drift_rows, drift_rest = sections.drift_rows(answers)
+    beside = agreement(answers)  # before provenance, which names every query that was asked
     origin = provenance(answers.ask("runs"), answers.ask("settings"), answers.asked)
     return Page(
         title=options.title,
@@ -105,6 +107,7 @@ def _page(lake: Lake, answers: Answers, found: Worklist, options: ReportOptions)
         prevalence=prevalence,
         findings=findings,
         incident=incident,
+        agreement=beside,
         density=density,
         drift=drift,
         drift_headings=sections.DRIFT_HEADINGS,

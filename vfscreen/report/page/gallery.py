@@ -49,6 +49,7 @@ class Entry:
     study_date: str
     age: str
     sex: str
+    modalities: str
     max_grade: int
     sdi: str
     fracture_probability: str
@@ -90,6 +91,7 @@ HEADINGS = (
     "date",
     "age",
     "sex",
+    "seen on",
     "P(≥ 2)",
     "highest grade",
     "SDI",
@@ -135,7 +137,8 @@ def _said(order: str, total: int, cards: int, top: int) -> str:
         return f"No vertebra was flagged (grade 1 or more) in {total:,} patients with a graded vertebra."
     return (
         f"Patients {order}, {total:,} in all; the first {cards} with a flagged vertebra are shown. Each picture is the "
-        "straightened sagittal view with the six points and three heights of every vertebra; on the right flagged "
+        "straightened sagittal view of a CT, or a lateral radiograph, with the six points and three heights of every "
+        "vertebra (pixels where a radiograph has no calibrated spacing); on the right flagged "
         "vertebrae enlarged, with circles of two standard deviations about each point. A question mark beside a level: "
         "nothing in view fixes the numbering."
     )
@@ -155,6 +158,7 @@ def _entry(row: Row, flagged: Sequence[Row], album: Album, href: Callable[[str],
         study_date=text.day(row["study_date"]),
         age="unknown" if row["PatientAge_years"] is None else f"{row['PatientAge_years']:g} years",
         sex=text.word(row["PatientSex"]),
+        modalities=_modalities(row),
         max_grade=row["max_genant_grade"],
         sdi=text.word(row["sdi"]),
         fracture_probability=text.probability(row["fracture_probability"]),
@@ -164,7 +168,7 @@ def _entry(row: Row, flagged: Sequence[Row], album: Album, href: Callable[[str],
         vertebrae=vertebrae,
         picture=picture,
         picture_note=note,
-        alt=f"Straightened sagittal CT view of patient {name} with the measured points. {findings}.",
+        alt=f"{_view(flagged)} of patient {name} with the measured points. {findings}.",
         overlay_path=path,
         overlay_href=None if path is None else href(path),
     )
@@ -180,14 +184,30 @@ def _vertebra(row: Row) -> FlaggedVertebra:
         deformity="" if kind in (None, "none") else kind,
         loss=text.percent(row["height_loss_ratio_adjusted"]),
         loss_raw=text.percent(row["height_loss_ratio_raw"]),
-        anterior=text.measured(row["anterior_height_mm"], row["anterior_height_sd_mm"], "mm"),
-        middle=text.measured(row["middle_height_mm"], row["middle_height_sd_mm"], "mm"),
-        posterior=text.measured(row["posterior_height_mm"], row["posterior_height_sd_mm"], "mm"),
+        anterior=_height(row, "anterior"),
+        middle=_height(row, "middle"),
+        posterior=_height(row, "posterior"),
         fracture_probability=text.probability(row["fracture_probability"]),
         grade2_probability=text.probability(row["grade2_probability"]),
         level_probability=text.probability(row["level_probability"]),
         density=_attenuation(row),
     )
+
+
+def _height(row: Row, part: str) -> str:
+    """In mm, or in pixels of a radiograph without calibrated spacing."""
+    if row[f"{part}_height_mm"] is None and row[f"{part}_height_px"] is not None:
+        return text.measured(row[f"{part}_height_px"], None, "px")
+    return text.measured(row[f"{part}_height_mm"], row[f"{part}_height_sd_mm"], "mm")
+
+
+def _view(flagged: Sequence[Row]) -> str:
+    on_ct = any(row["modality"] == "CT" for row in flagged)
+    return "Straightened sagittal CT view" if on_ct else "Lateral radiograph"
+
+
+def _modalities(row: Row) -> str:
+    return ", ".join(row["modalities"] or ()) or text.UNKNOWN
 
 
 def _attenuation(row: Row) -> str:
@@ -213,6 +233,7 @@ def _listed(row: Row, places: set[int]) -> Listed:
         text.day(row["study_date"]),
         text.word(row["PatientAge_years"]),
         text.word(row["PatientSex"]),
+        _modalities(row),
         text.probability(row["grade2_probability"]),
         text.word(row["max_genant_grade"]),
         text.word(row["sdi"]),

@@ -14,6 +14,7 @@ from functools import lru_cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from vfscreen.report.page.agreement import Agreement
 from vfscreen.report.page.chart import Chart
 from vfscreen.report.page.facts import Incident, Stage, Tile
 from vfscreen.report.page.gallery import Worklist
@@ -40,6 +41,7 @@ class Page:
     prevalence: tuple[Chart, ...]
     findings: tuple[Chart, ...]
     incident: Incident
+    agreement: Agreement
     density: tuple[Chart, ...]
     drift: tuple[Chart, ...]
     drift_headings: tuple[str, ...]
@@ -67,6 +69,7 @@ SECTIONS = (
     Section("prevalence", "Prevalence", fresh_page=True),
     Section("findings", "Levels, grades and shapes", fresh_page=True),
     Section("incident", "New fractures between examinations"),
+    Section("agreement", "CT beside radiographs"),
     Section("density", "Bone density", fresh_page=True),
     Section("drift", "Years and scanners", fresh_page=True),
     Section("worklist", "Worklist", fresh_page=True),
