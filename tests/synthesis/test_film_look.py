@@ -24,6 +24,7 @@ PLAIN = replace(
     scatter=0.1,
     photons=1e6,
     grain=0.0,
+    texture_mm=0.0,
     inverted=False,
     curve=0.0,
     gamma=1.0,

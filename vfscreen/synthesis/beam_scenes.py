@@ -29,7 +29,7 @@ class SceneRates:
     arms: float = 0.22
     shoulder: float = 0.3
     gas: float = 0.35
-    ribs: float = 0.25
+    ribs: float = 0.35
     dome: float = 0.2
     breast: float = 0.12
     small_metal: float = 0.2
@@ -126,7 +126,7 @@ def _ribs(rng: np.random.Generator, shape: tuple[int, int], mm: float, column: F
     slope, gap = rng.uniform(0.15, 0.9) * rng.choice([-1.0, 1.0]), rng.uniform(18, 32) * mm
     first = rng.uniform(-0.3, 0.6) * shape[0]
     found: list[BeamObject] = []
-    bow, outer = rng.normal(0, 0.12) * shape[1], rng.uniform(3.5, 6.5) * mm
+    bow, outer = rng.normal(0, 0.12) * shape[1], rng.uniform(2.5, 6.5) * mm
     for n in range(int(rng.integers(3, 10))):
         columns = np.linspace(-0.1, 1.1, 7)
         rows = first + n * gap + (columns - 0.5) * slope * shape[1] + bow * (1 - (2 * columns - 1) ** 2)

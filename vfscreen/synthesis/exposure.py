@@ -23,9 +23,10 @@ class Exposure:
 
     water_mm: attenuation of water, 1 / mm. bone_gain: how much more bone attenuates than in the CT's beam. hardening:
     share by which a path of 10 attenuation lengths is weakened. veil_mm: water added everywhere (what the scan's field
-    of view lacks), veil_slope_mm: from the top to the bottom of the film. scatter: scattered to primary light,
-    spread over scatter_mm. photons: a pixel behind dense tissue (95th percentile), as an automatic
-    exposure would have it. blur_mm: focus and detector. grain: correlated noise of film or plate, share of the tones.
+    of view lacks), veil_slope_mm: from the top to the bottom of the film. scatter: scattered to primary light, spread
+    over scatter_mm. photons: a pixel behind dense tissue (95th percentile), as an automatic exposure would have it.
+    blur_mm: focus and detector. texture_mm, texture_size_mm: depth and size of fine tissue (trabeculae, vessels) that
+    no CT resolves, mm of water. grain: correlated noise of film or plate, share of the tones.
     base_gain: contrast kept of structures larger than base_mm; detail_gain: of smaller ones. sharp_mm, sharp_gain:
     unsharp masking. local_mm, local_share: size and strength of local contrast equalisation. black, white: attenuation
     at the ends of the tone curve as percentiles of the patient; gamma and curve (0 straight, 1 a film's S) shape it.
@@ -42,6 +43,8 @@ class Exposure:
     scatter_mm: float
     photons: float
     blur_mm: float
+    texture_mm: float
+    texture_size_mm: float
     grain: float
     base_gain: float
     base_mm: float
@@ -59,7 +62,7 @@ class Exposure:
 
 def draw_exposure(rng: np.random.Generator) -> Exposure:
     """An exposure as archives hold them: plain, processed (multi-scale, local contrast) or a scanned film."""
-    kind = str(rng.choice(["plain", "processed", "film"], p=[0.35, 0.5, 0.15]))
+    kind = str(rng.choice(["plain", "processed", "film"], p=[0.25, 0.6, 0.15]))
     processed = kind == "processed"
     return Exposure(
         seed=int(rng.integers(2**31)),
@@ -70,19 +73,21 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
         veil_slope_mm=float(rng.normal(0, 18) if rng.random() < 0.3 else 0.0),
         scatter=float(np.exp(rng.uniform(np.log(0.03), np.log(1.0)))),
         scatter_mm=float(rng.uniform(25, 70)),
-        photons=float(np.exp(rng.uniform(np.log(150), np.log(2e4)))),
+        photons=float(np.exp(rng.uniform(np.log(300), np.log(3e4)))),
         blur_mm=float(rng.uniform(0.15, 0.75)),
+        texture_mm=float(rng.uniform(0.0, 1.0)),
+        texture_size_mm=float(rng.uniform(0.5, 1.8)),
         grain=float(rng.uniform(0.005, 0.03) if kind == "film" else rng.uniform(0, 0.008)),
-        base_gain=float(rng.uniform(0.25, 0.8) if processed else rng.uniform(0.8, 1.0)),
+        base_gain=float(rng.uniform(0.25, 0.8) if processed else rng.uniform(0.6, 1.0)),
         base_mm=float(rng.uniform(15, 60)),
         detail_gain=float(rng.uniform(1.0, 3.2) if processed else rng.uniform(0.9, 1.3)),
         sharp_mm=float(np.exp(rng.uniform(np.log(0.5), np.log(6.0)))),
         sharp_gain=float(rng.uniform(0.3, 2.5) if processed else rng.choice([0.0, rng.uniform(0, 1.5)])),
         local_share=float(rng.uniform(0.1, 0.8) if processed and rng.random() < 0.6 else 0.0),
         local_mm=float(rng.uniform(20, 60)),
-        black=float(rng.choice([0.0, rng.uniform(0, 15)], p=[0.3, 0.7])),
+        black=float(rng.choice([0.0, rng.uniform(0, 8)], p=[0.4, 0.6])),
         white=float(rng.uniform(97, 100)),
-        gamma=float(np.exp(rng.normal(0, 0.35))),
+        gamma=float(np.exp(rng.normal(0.1, 0.25))),
         curve=float(rng.uniform(0.4, 1.0) if kind == "film" else rng.choice([0.0, rng.uniform(0, 0.8)])),
         inverted=bool(rng.random() < 0.04),
     )
@@ -105,6 +110,10 @@ def expose(soft: Image, bone: Image, pixel_mm: float, exposure: Exposure, metal:
     noise = rng.standard_normal(light.shape, dtype=np.float32)
     light = light + noise * np.sqrt(light / photons)
     seen = -np.log(np.maximum(light, np.float32(0.3) / photons))
+    if exposure.texture_mm > 0:
+        fine = gaussian_filter(rng.standard_normal(seen.shape, dtype=np.float32), exposure.texture_size_mm / pixel_mm)
+        depth = np.float32(exposure.texture_mm * exposure.water_mm / max(float(fine.std()), 1e-6))
+        seen += fine * depth * np.clip(length - 0.25, 0.0, 1.0)
     seen = _processed(seen, length > 0.25, pixel_mm, exposure)
     tone = _tone(seen, length > 0.25, exposure)
     if exposure.grain > 0:
