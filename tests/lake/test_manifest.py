@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from vfscreen.errors import LakeError
-from vfscreen.lake import manifest, paths
-from vfscreen.lake.manifest import IndexWriter, Pointer, files_of_series, read_pointer
+from vfscreen.lake import manifest_writer, paths
+from vfscreen.lake.manifest import Pointer, files_of_series, read_pointer
+from vfscreen.lake.manifest_writer import IndexWriter
 from vfscreen.lake.store import Lake
 from vfscreen.schema.tables import FILES, MANIFEST
 
@@ -89,8 +90,8 @@ def test_rows_come_back_sorted_by_study_and_series(lake: Lake) -> None:
 
 
 def test_large_indexes_go_into_several_parts(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "_PART_ROWS", 10)
-    monkeypatch.setattr(manifest, "_BATCH_ROWS", 4)
+    monkeypatch.setattr(manifest_writer, "_PART_ROWS", 10)
+    monkeypatch.setattr(manifest_writer, "_BATCH_ROWS", 4)
     rows = [file_row(f"{n:03d}", str(n % 7), f"{n % 7}.1") for n in range(100)]
     write_index(lake, rows)
     pointer = read_pointer(lake)

@@ -1,7 +1,7 @@
 """Where things lie inside a lake: every path relative to its root, '/' separated.
 
 Belongs here: names of files and folders, and the layout's version. Does not belong here: reading or writing them
-(`lake.atomic`, `lake.store`), nor what the index writes into its pointer file (`lake.manifest`).
+(`lake.atomic`, `lake.store`), nor what the index writes into its pointer file (`lake.manifest_writer`).
 
     lake.json                                   layout version; its presence makes a folder a lake
     manifest/CURRENT.json                       names the part files of the index that counts; replaced atomically

@@ -20,7 +20,7 @@ from vfscreen.ingest.scan import read_entries
 from vfscreen.ingest.select import select_in_study
 from vfscreen.ingest.series import describe_series
 from vfscreen.ingest.sources import Archive, Entry
-from vfscreen.lake.manifest import IndexWriter
+from vfscreen.lake.manifest_writer import IndexWriter
 from vfscreen.lake.store import Lake
 from vfscreen.schema.tables import FILES, MANIFEST
 from vfscreen.settings import Settings
