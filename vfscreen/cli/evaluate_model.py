@@ -39,6 +39,9 @@ def evaluate_model(
     simulate: Annotated[int, typer.Option(min=0, help="Windows of simulated fractures a volume; 0: none.")] = 15,
     degrade: Annotated[bool, typer.Option(help="Measure on degraded copies of the volumes too (minutes).")] = False,
     release: Annotated[str, typer.Option(help="Name of a release, or a YAML file that names cards.")] = "default",
+    plot: Annotated[
+        Path | None, typer.Option(help="PNG of the probabilities' reliability on the simulated fractures.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON document instead of the table.")] = False,
 ) -> None:
     """Measure a release against readings: one table, each number with n, its 95 % interval and its target.
@@ -53,11 +56,15 @@ def evaluate_model(
         vfscreen evaluate-model DATA --volume covid_ar=DATA/dicom/chest_ct --label-maps DATA/verse --degrade --json
     """
     from vfscreen.models.registry import load_models
+    from vfscreen.morphometry.probability import GradeCalibration
+    from vfscreen.report.reliability import reliability_png
     from vfscreen.settings import ScreeningSettings
-    from vfscreen.training import model_table
+    from vfscreen.training import model_calibration, model_table
     from vfscreen.training.vertebra_sources import label_maps as read_label_maps
     from vfscreen.training.vertebra_sources import readings as read_readings
 
+    if plot is not None and not simulate:
+        raise SettingsError("--plot draws simulated fractures: it needs --simulate of 1 or more")
     settings = ScreeningSettings()
     models = load_models(release, screening=settings)
     names = frozenset(only) if only else None
@@ -67,11 +74,21 @@ def evaluate_model(
         raise SettingsError(str(error)) from error
     if not spines:
         missing_work(f"no reading (NAME_six_points.json) was found in {readings}")
-    rows = model_table.real_rows(model_table.screen_all(spines, models, settings))
+    calibration = models.endplates.grade_calibration if models.endplates is not None else GradeCalibration()
+    screened = model_table.screen_all(spines, models, settings)
+    rows = model_table.real_rows(screened)
+    rows += model_calibration.certainty_rows(
+        "real CT, whole chain: stated uncertainty", [s.as_volume_result() for s in screened], calibration
+    )
     if simulate:
-        rows += model_table.deep_rows(
-            "simulated fractures on the same anatomy (synthetic)", model_table.simulate(spines, models, simulate)
-        )
+        simulated, group = model_table.simulate(spines, models, simulate), "simulated fractures on the same anatomy"
+        rows += model_table.deep_rows(f"{group} (synthetic)", simulated)
+        rows += model_calibration.probability_rows(f"{group} (synthetic)", simulated, calibration)
+        rows += model_calibration.certainty_rows(f"{group}: stated uncertainty (synthetic)", simulated, calibration)
+        if plot is not None:
+            title = f"{models.release}: {group}, {', '.join(s.name for s in spines)}"
+            curves = [(c.name, c.bins) for c in model_calibration.reliability_curves(simulated, calibration)]
+            plot.write_bytes(reliability_png(curves, title))
     if label_maps is not None:
         maps = frozenset(only_map) if only_map else None
         rendered = model_table.screen_rendered(

@@ -23,13 +23,15 @@ from vfscreen.settings import ScreeningSettings
 from vfscreen.training.chain_evaluate import Screened, knowing, screen_reading
 from vfscreen.training.degradations import DEGRADATIONS
 from vfscreen.training.vertebra_evaluate import Match, VolumeResult, auc, bootstrap_number
-from vfscreen.training.vertebra_simulate import simulated_result
+from vfscreen.training.vertebra_simulate import simulated_windows
 from vfscreen.training.vertebra_sources import ReadSpine
 
 Float = NDArray[np.float64]
 
 CONFIDENCE_MIN = 0.5
 THIN_MM = 2.0
+LIKELY = "P(grade >= 2) at least 0.5"
+"""The decision that knows how well each endplate was seen."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def real_rows(screened: Sequence[Screened]) -> list[TargetRow]:
     sound = [f for t, f in pairs if f is not None and f.genant_grade is not None and _is_sound(t.heights_mm)]
     false = sum(f.genant_grade is not None and f.genant_grade >= 2 for f in sound)
     return [
-        _value(group, "centreline distance, mean", centreline, np.mean, "mm", "<= 1.5", lambda v: v <= 1.5),
-        _value(group, "centreline distance, maximum", centreline, np.max, "mm", "<= 5", lambda v: v <= 5.0),
-        _share(group, "vertebrae found", found, len(pairs), ">= 0.98", lambda v: v >= 0.98),
-        _share(group, "of those found, real", found, found + extra, ">= 0.98", lambda v: v >= 0.98),
-        _value(
+        value_row(group, "centreline distance, mean", centreline, np.mean, "mm", "<= 1.5", lambda v: v <= 1.5),
+        value_row(group, "centreline distance, maximum", centreline, np.max, "mm", "<= 5", lambda v: v <= 5.0),
+        share_row(group, "vertebrae found", found, len(pairs), ">= 0.98", lambda v: v >= 0.98),
+        share_row(group, "of those found, real", found, found + extra, ">= 0.98", lambda v: v >= 0.98),
+        value_row(
             group,
             f"key point distance, slices <= {THIN_MM:g} mm, median",
             distances,
@@ -75,7 +77,7 @@ def real_rows(screened: Sequence[Screened]) -> list[TargetRow]:
             "<= 1.0",
             lambda v: v <= 1.0,
         ),
-        _value(
+        value_row(
             group,
             f"key point distance, slices <= {THIN_MM:g} mm, 95th percentile",
             distances,
@@ -84,13 +86,13 @@ def real_rows(screened: Sequence[Screened]) -> list[TargetRow]:
             "<= 3",
             lambda v: v <= 3.0,
         ),
-        _value(group, "key point distance, all, median", _distances(every), np.median, "mm"),
-        _value(group, "key point distance, all, 95th percentile", _distances(every), _p95, "mm"),
-        _value(group, "heights, mean absolute error", np.abs(errors), np.mean, "%", "<= 5", lambda v: v <= 5.0),
-        _value(group, "heights, bias", errors, np.mean, "%"),
-        _share(group, "levels right where certain", right, len(certain), ">= 0.95", lambda v: v >= 0.95),
-        _share(group, "levels right", sum(f is not None and f.vertebra_level == t.level for t, f in pairs), found),
-        _share(
+        value_row(group, "key point distance, all, median", _distances(every), np.median, "mm"),
+        value_row(group, "key point distance, all, 95th percentile", _distances(every), _p95, "mm"),
+        value_row(group, "heights, mean absolute error", np.abs(errors), np.mean, "%", "<= 5", lambda v: v <= 5.0),
+        value_row(group, "heights, bias", errors, np.mean, "%"),
+        share_row(group, "levels right where certain", right, len(certain), ">= 0.95", lambda v: v >= 0.95),
+        share_row(group, "levels right", sum(f is not None and f.vertebra_level == t.level for t, f in pairs), found),
+        share_row(
             group,
             "volumes with consecutive levels",
             sum(s.consecutive for s in screened),
@@ -98,7 +100,8 @@ def real_rows(screened: Sequence[Screened]) -> list[TargetRow]:
             "all",
             lambda v: v == 1.0,
         ),
-        _share(group, "unfractured called grade >= 2", false, len(sound), "<= 0.01", lambda v: v <= 0.01),
+        share_row(group, "unfractured called grade >= 2", false, len(sound), "<= 0.01", lambda v: v <= 0.01),
+        share_row(group, f"unfractured, {LIKELY}", sum((f.grade2_probability or 0) >= 0.5 for f in sound), len(sound)),
     ]
 
 
@@ -107,19 +110,19 @@ def deep_rows(group: str, results: Sequence[VolumeResult]) -> list[TargetRow]:
     found = [m for r in results for m in r.matches if m.points_lps_mm is not None]
     total = sum(len(r.matches) for r in results)
     if not found:
-        return [_share(group, "vertebrae found", 0, total)]
+        return [share_row(group, "vertebrae found", 0, total)]
     measured = np.array([raw_height_loss(m.heights_mm) for m in found])
     true = np.array([raw_height_loss(m.truth.heights_mm) for m in found])
     deep = true >= MODERATE_LOSS
     error = 100 * (measured - true)
     called = measured >= MODERATE_LOSS
     return [
-        _share(group, "vertebrae found", len(found), total),
-        _value(group, "key point distance, median", _distances(found), np.median, "mm"),
-        _value(
+        share_row(group, "vertebrae found", len(found), total),
+        value_row(group, "key point distance, median", _distances(found), np.median, "mm"),
+        value_row(
             group, "loss where >= 0.25, bias", error[deep], np.mean, "points", "within +-2", lambda v: abs(v) <= 2.0
         ),
-        _value(
+        value_row(
             group,
             "loss where >= 0.25, absolute error",
             np.abs(error[deep]),
@@ -128,19 +131,25 @@ def deep_rows(group: str, results: Sequence[VolumeResult]) -> list[TargetRow]:
             "<= 6",
             lambda v: v <= 6.0,
         ),
-        _value(
-            group, "ROC AUC, grade >= 2", np.stack([measured, deep], axis=1), auc, "", ">= 0.98", lambda v: v >= 0.98
-        ),
-        _value(
+        value_row(
             group,
-            "ROC AUC, any grade",
+            "ROC AUC, grade >= 2, by its loss",
+            np.stack([measured, deep], axis=1),
+            auc,
+            "",
+            ">= 0.98",
+            lambda v: v >= 0.98,
+        ),
+        value_row(
+            group,
+            "ROC AUC, any grade, by its loss",
             np.stack([measured, true >= MILD_LOSS], axis=1),
             auc,
             "",
             ">= 0.93",
             lambda v: v >= 0.93,
         ),
-        _share(
+        share_row(
             group,
             "sensitivity for grade >= 2",
             int(called[deep].sum()),
@@ -148,7 +157,7 @@ def deep_rows(group: str, results: Sequence[VolumeResult]) -> list[TargetRow]:
             ">= 0.92",
             lambda v: v >= 0.92,
         ),
-        _share(
+        share_row(
             group,
             "specificity for grade >= 2",
             int((~called[~deep]).sum()),
@@ -172,7 +181,7 @@ def published_rows(group: str, screened: Sequence[Screened]) -> list[TargetRow]:
         return sum(grade is not None and grade >= 2 for grade in grades)
 
     return [
-        _share(
+        share_row(
             group,
             "published grade >= 2 found",
             called(fractured, False),
@@ -180,8 +189,8 @@ def published_rows(group: str, screened: Sequence[Screened]) -> list[TargetRow]:
             "all",
             lambda v: v == 1.0,
         ),
-        _share(group, "published grade >= 2 found by the raw index", called(fractured, True), len(fractured)),
-        _share(group, "published grade 0 called >= 2", called(sound, False), len(sound)),
+        share_row(group, "published grade >= 2 found by the raw index", called(fractured, True), len(fractured)),
+        share_row(group, "published grade 0 called >= 2", called(sound, False), len(sound)),
     ]
 
 
@@ -201,11 +210,16 @@ def degradation_rows(
         sound = [f for t, f in pairs if f is not None and f.genant_grade is not None and _is_sound(t.heights_mm)]
         sd = np.concatenate([np.zeros(0), *(m.keypoint_sd_mm[:, 0] for m in every if m.keypoint_sd_mm is not None)])
         rows += [
-            _share(group, "vertebrae found", sum(f is not None for _, f in pairs), len(pairs)),
-            _value(group, "key point distance, median", _distances(every), np.median, "mm"),
-            _value(group, "heights, mean absolute error", np.abs(_relative_height_errors(every)), np.mean, "%"),
-            _share(group, "unfractured called grade >= 2", sum((f.genant_grade or 0) >= 2 for f in sound), len(sound)),
-            _value(group, "stated standard deviation of a key point, mean", sd, np.mean, "mm"),
+            share_row(group, "vertebrae found", sum(f is not None for _, f in pairs), len(pairs)),
+            value_row(group, "key point distance, median", _distances(every), np.median, "mm"),
+            value_row(group, "heights, mean absolute error", np.abs(_relative_height_errors(every)), np.mean, "%"),
+            share_row(
+                group, "unfractured called grade >= 2", sum((f.genant_grade or 0) >= 2 for f in sound), len(sound)
+            ),
+            share_row(
+                group, f"unfractured, {LIKELY}", sum((f.grade2_probability or 0) >= 0.5 for f in sound), len(sound)
+            ),
+            value_row(group, "stated standard deviation of a key point, mean", sd, np.mean, "mm"),
         ]
     return rows
 
@@ -224,8 +238,8 @@ def screen_rendered(spines: Iterable[ReadSpine], models: ModelSet, settings: Scr
 
 
 def simulate(spines: Iterable[ReadSpine], models: ModelSet, windows: int) -> list[VolumeResult]:
-    """Simulated fractures on the anatomy of each spine."""
-    return [simulated_result(s.case(), models.detector, windows, models.endplates) for s in spines]
+    """Simulated fractures on the anatomy of each spine, one result a window."""
+    return [r for s in spines for r in simulated_windows(s.case(), models.detector, windows, models.endplates)]
 
 
 def _measured(screened: Screened) -> list[Match]:
@@ -253,7 +267,7 @@ def _p95(values: Float) -> float:
     return float(np.percentile(values, 95))
 
 
-def _value(
+def value_row(
     group: str,
     name: str,
     values: Float,
@@ -262,6 +276,7 @@ def _value(
     target: str = "",
     met: Callable[[float], bool] | None = None,
 ) -> TargetRow:
+    """A statistic of values with its bootstrap interval; nothing to measure it on is no number."""
     if not len(values):
         return TargetRow(group, name, None, unit, 0, None, target)
     number = bootstrap_number(name, values, statistic, unit)
@@ -278,9 +293,10 @@ def _value(
     )
 
 
-def _share(
+def share_row(
     group: str, name: str, count: int, total: int, target: str = "", met: Callable[[float], bool] | None = None
 ) -> TargetRow:
+    """A proportion with Wilson's interval."""
     if not total:
         return TargetRow(group, name, None, "", 0, None, target)
     interval = binomtest(count, total).proportion_ci(method="wilson")

@@ -188,11 +188,22 @@ def summarise(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> l
         )
     grade, true_grade = genant_grade(loss), genant_grade(true_loss)
     numbers.append(bootstrap_number("grade (raw) exactly right", (grade == true_grade).astype(float), np.mean, ""))
-    return numbers + _coverage(found, distances, predicted - true)
+    return numbers + coverage(results, confidence_min)
 
 
-def _coverage(found: Sequence[Match], distances: Float, height_error_mm: Float) -> list[Number]:
+def coverage(results: Sequence[VolumeResult], confidence_min: float = 0.5) -> list[Number]:
     """How often the stated uncertainty holds: 68 and 95 % regions of points, 68 and 95 % intervals of heights."""
+    found = [
+        m
+        for r in results
+        for m in r.matches
+        if m.points_lps_mm is not None and m.keypoint_sd_mm is not None and m.truth.confidence >= confidence_min
+    ]
+    if not found:
+        return []
+    distances = np.array([m.distances_mm for m in found])
+    predicted, true = _heights(found)
+    height_error_mm = predicted - true
     sd = np.array([m.keypoint_sd_mm for m in found if m.keypoint_sd_mm is not None])
     # distance in the plane over its standard deviation: nearly a Rayleigh variable, of scale 1 after this division
     z = distances / np.sqrt((sd**2).mean(axis=-1))

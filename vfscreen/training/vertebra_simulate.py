@@ -16,7 +16,7 @@ from vfscreen.spine.straighten import SlabSpec
 from vfscreen.training.readings import ReadVertebra
 from vfscreen.training.slab_cases import SlabCase
 from vfscreen.training.vertebra_data import ROWS, Sample, SampleSettings, draw_sample
-from vfscreen.training.vertebra_evaluate import Match, VolumeResult, evaluate_volume
+from vfscreen.training.vertebra_evaluate import VolumeResult, evaluate_volume
 
 Float = NDArray[np.float64]
 
@@ -28,9 +28,18 @@ FINE = SlabSpec(pixel_mm=0.5, plane_offsets_mm=tuple(float(v) for v in np.arange
 def simulated_result(
     case: SlabCase, detector: VertebraDetector, count: int, reader: EndplateReader | None = None, seed: int = 0
 ) -> VolumeResult:
-    """`count` deformed windows of a case, each screened as a volume and matched."""
-    matches: list[Match] = []
-    extra: list[float] = []
+    """`count` deformed windows of a case, each screened as a volume and matched, as one result."""
+    windows = simulated_windows(case, detector, count, reader, seed)
+    return VolumeResult(
+        case.name, tuple(m for w in windows for m in w.matches), tuple(s for w in windows for s in w.extra_scores)
+    )
+
+
+def simulated_windows(
+    case: SlabCase, detector: VertebraDetector, count: int, reader: EndplateReader | None = None, seed: int = 0
+) -> list[VolumeResult]:
+    """Each of `count` deformed windows of a case as a patient of its own; those without a whole vertebra left out."""
+    results: list[VolumeResult] = []
     for n in range(count):
         sample = draw_sample(case, FINE, SIMULATION, np.random.default_rng([91, seed, n]), rows=2 * ROWS)
         volume, truths = window_volume(sample)
@@ -39,10 +48,8 @@ def simulated_result(
         # the window's middle column is the centreline it was cut along
         z = volume.to_lps(np.array([[0.0, 0.0, 0.0], [0.0, 2 * ROWS - 1.0, 0.0]]))[:, 2]
         centreline = Centreline.from_points(np.array([[0.0, 0.0, z[0] - 24.0], [0.0, 0.0, z[1] + 24.0]]))
-        result = evaluate_volume(case.name, volume, centreline, truths, detector, reader)
-        matches += result.matches
-        extra += result.extra_scores
-    return VolumeResult(case.name, tuple(matches), tuple(extra))
+        results.append(evaluate_volume(case.name, volume, centreline, truths, detector, reader))
+    return results
 
 
 def window_volume(sample: Sample) -> tuple[Volume, list[ReadVertebra]]:
