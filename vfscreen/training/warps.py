@@ -82,8 +82,8 @@ def height_loss_warp(
 
     points: (6, 2) (row, p) of the vertebra, KEYPOINTS order; above, below: those of its neighbours, or None.
     superior_mm, inferior_mm: (C,) how far each endplate moves inwards at each column (negative: outwards).
-    Displacements are cut where a disc or the body would vanish. far_share: how much of the lost height is missing beyond
-    `FADE_MM`; with 0 the tissue there stays in its place.
+    Displacements are cut where a disc or the body would vanish. far_share: how much of the lost height is missing
+    beyond `FADE_MM`; with 0 the tissue there stays in its place.
     """
     anterior_p = float(points[0:2, 1].mean())
     posterior_p = float(points[4:6, 1].mean())
