@@ -7,12 +7,34 @@ fresh_mnasnet), the classifier made of one (fresh_network).
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 MULTIPLE = 32
 """Rows and columns of an input must be multiples of this: every family halves five times."""
+
+
+class MapClassifier(nn.Module):
+    """Images -> feature maps -> class logits, apart, so that saliency can look at the maps.
+
+    width: channels of the maps. classifier: from their means (N, width) to logits (N, classes).
+    """
+
+    width: int
+    classifier: nn.Module
+
+    @abstractmethod
+    def maps(self, image: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, width, H/32, W/32)."""
+
+    def classify(self, maps: Tensor) -> Tensor:
+        return torch.as_tensor(self.classifier(maps.mean(dim=(2, 3))))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.classify(self.maps(image))
 
 
 class SamePadConv(nn.Conv2d):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vfscreen.models.fresh_blocks import initialise, rounded_width
+from vfscreen.models.fresh_blocks import MapClassifier, initialise, rounded_width
 
 VARIANTS = {"mnasnet-1.0": 1.0, "mnasnet-0.75": 0.75, "mnasnet-0.5": 0.5}
 
@@ -22,7 +22,7 @@ MOMENTUM = 3e-4
 """TensorFlow's 0.9997, from the published training: far too slow for a short one, where the classifier raises it."""
 
 
-class MnasNet(nn.Module):
+class MnasNet(MapClassifier):
     """(N, channels, H, W) -> `maps` (N, 1280, H/32, W/32) and class logits (N, classes)."""
 
     def __init__(self, variant: str = "mnasnet-1.0", channels: int = 3, classes: int = 1000) -> None:
@@ -49,12 +49,6 @@ class MnasNet(nn.Module):
 
     def maps(self, image: Tensor) -> Tensor:
         return torch.as_tensor(self.layers(image))
-
-    def classify(self, maps: Tensor) -> Tensor:
-        return torch.as_tensor(self.classifier(maps.mean(dim=(2, 3))))
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.classify(self.maps(image))
 
 
 def _conv(

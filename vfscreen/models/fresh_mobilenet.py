@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vfscreen.models.fresh_blocks import initialise, rounded_width
+from vfscreen.models.fresh_blocks import MapClassifier, initialise, rounded_width
 
 VARIANTS = ("mobilenet-v2", "mobilenet-v3-large", "mobilenet-v3-small")
 
@@ -40,7 +40,14 @@ V3_BLOCKS = {
 V3_HIDDEN = {"mobilenet-v3-large": 1280, "mobilenet-v3-small": 1024}
 
 
-class MobileNetV2(nn.Module):
+class _MobileNet(MapClassifier):
+    features: nn.Module
+
+    def maps(self, image: Tensor) -> Tensor:
+        return torch.as_tensor(self.features(image))
+
+
+class MobileNetV2(_MobileNet):
     """(N, channels, H, W) -> `maps` (N, 1280, H/32, W/32) and class logits (N, classes). multiple: of the widths."""
 
     def __init__(self, channels: int = 3, classes: int = 1000, multiple: float = 1.0) -> None:
@@ -58,17 +65,8 @@ class MobileNetV2(nn.Module):
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(self.width, classes))
         initialise(self)
 
-    def maps(self, image: Tensor) -> Tensor:
-        return torch.as_tensor(self.features(image))
 
-    def classify(self, maps: Tensor) -> Tensor:
-        return torch.as_tensor(self.classifier(maps.mean(dim=(2, 3))))
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.classify(self.maps(image))
-
-
-class MobileNetV3(nn.Module):
+class MobileNetV3(_MobileNet):
     """(N, channels, H, W) -> `maps` (N, 960 or 576, H/32, W/32) and class logits (N, classes)."""
 
     def __init__(self, variant: str = "mobilenet-v3-large", channels: int = 3, classes: int = 1000) -> None:
@@ -87,15 +85,6 @@ class MobileNetV3(nn.Module):
             nn.Linear(self.width, hidden), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(hidden, classes)
         )
         initialise(self)
-
-    def maps(self, image: Tensor) -> Tensor:
-        return torch.as_tensor(self.features(image))
-
-    def classify(self, maps: Tensor) -> Tensor:
-        return torch.as_tensor(self.classifier(maps.mean(dim=(2, 3))))
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.classify(self.maps(image))
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:

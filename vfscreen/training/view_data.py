@@ -35,7 +35,7 @@ UPRIGHT_SHARE = 0.55
 INVERTED_SHARE = 0.06
 MIN_SIDE_MM, WIDEST = 150.0, 1.4
 """Of a window: its least height, and its width in heights where it is as wide as the body."""
-NEW_SHARE, KEPT = 0.3, 900
+NEW_SHARE, KEPT = 0.2, 900
 """Of a batch that is exposed anew; the rest are some of the last KEPT samples, turned and mirrored anew."""
 
 

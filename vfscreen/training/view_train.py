@@ -77,12 +77,16 @@ def train_view(settings: ViewTrainSettings) -> Path:
         device=settings.device,
         log_every=50,
     )
-    return run_training(FilmViewNet(), loop, open_batches, view_loss, HEADS, asdict(settings))
+    network = FilmViewNet()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
+    return run_training(network, loop, open_batches, view_loss, HEADS, asdict(settings))
 
 
 def view_loss(network: torch.nn.Module, batch: ViewBatch) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of every head where its label is known; facing is asked of the picture turned rightly."""
-    outputs = network(batch.image)
+    image = batch.image.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=network.training):
+        outputs = {name: logits.float() for name, logits in network(image).items()}
     parts = {
         "view": _entropy(outputs["view"], batch.view),
         "region": _entropy(outputs["region"], batch.region),
