@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from tests.dicom_builder import SeriesSpec, write_series
 from tests.screening.beads import affine_around, make_patient, oracle_models, render
+from tests.screening.film_beads import OracleViewReader, draw, make_film_patient, oracle_film_models, write_film
 from vfscreen.cli import screen as command
 from vfscreen.models import registry
+from vfscreen.models.film_ports import FilmModels
 from vfscreen.models.ports import ModelSet
 
 PATIENT = make_patient(
@@ -113,6 +116,69 @@ def test_a_defect_of_the_program_is_not_hidden(
 def test_where_nothing_can_be_written_the_message_says_so(app: typer.Typer, oracle: None, tmp_path: Path) -> None:
     done = run(app, write_patient(tmp_path / "ct"), "--json", tmp_path / "absent" / "o.json")
     assert done.exit_code != 0 and "cannot be written" in str(done.exception)
+
+
+FILM = make_film_patient(heights=[(0.95, 0.94, 1)] * 2 + [(0.6, 0.85, 1)] + [(1, 0.97, 1)] * 3)
+
+
+@pytest.fixture
+def film_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bead film's own models in place of a release."""
+
+    def load(*_: Any, **__: Any) -> FilmModels:
+        return oracle_film_models(FILM)
+
+    monkeypatch.setattr("vfscreen.models.film_release.load_film_models", load)
+
+
+def film_file(folder: Path, kind: str) -> Path:
+    film = draw(FILM, 1.5)
+    if kind == "dicom":
+        return write_film(film, folder / "film", ("1.2", "1.2.1", "1.2.1.1"))
+    if kind == "folder":
+        write_film(film, folder / "films" / "a", ("1.2", "1.2.1", "1.2.1.1"))
+        return folder / "films"
+    grey = np.clip(film.image / film.image.max() * 240, 0, 255).astype(np.uint8)
+    path = folder / f"film.{kind}"
+    Image.fromarray(grey).save(path, quality=95)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["dicom", "folder", "png", "jpg"])
+def test_a_film_is_screened(app: typer.Typer, film_oracle: None, tmp_path: Path, kind: str) -> None:
+    done = run(app, film_file(tmp_path, kind), "--json", tmp_path / "o.json", "--overlay", tmp_path / "o.png")
+    assert done.exit_code == 0, done.output
+    document = json.loads((tmp_path / "o.json").read_text())
+    assert document["state"] == "screened" and document["centreline_lps_mm"] == []
+    truth = ((FILM.keypoints + 0.5) * 1.5 - 0.5)[..., ::-1]
+    for vertebra, points in zip(document["vertebrae"], truth, strict=True):
+        assert np.abs(np.array(list(vertebra["keypoints_px"].values())) - points).max() < 1.0
+        assert vertebra["keypoints_lps_mm"] is None and vertebra["anterior_height_mm"] is None
+    assert document["patient"]["max_genant_grade"] == 2
+    assert document["film"]["view"] == "lateral" and not document["film"]["height_calibrated"]
+    assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
+    assert "T12" in done.output and " px" in done.output
+
+
+def test_a_film_that_is_not_lateral_is_refused(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = oracle_film_models(FILM, OracleViewReader("ap"))
+    monkeypatch.setattr("vfscreen.models.film_release.load_film_models", lambda *_, **__: models)
+    done = run(app, film_file(tmp_path, "png"), "--json", tmp_path / "o.json", "--overlay", tmp_path / "o.png")
+    assert done.exit_code == 1 and not (tmp_path / "o.png").exists()
+    document = json.loads((tmp_path / "o.json").read_text())
+    assert (document["state"], document["reason_code"]) == ("rejected", "view_not_lateral")
+    assert document["film"]["view"] == "ap" and document["vertebrae"] == []
+
+
+def test_a_release_without_film_networks_says_so(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vfscreen.models.film_release.load_film_models", lambda *_, **__: None)
+    done = run(app, film_file(tmp_path, "dicom"), "--json", tmp_path / "o.json")
+    assert done.exit_code == 1
+    assert json.loads((tmp_path / "o.json").read_text())["reason_code"] == "film_models_missing"
 
 
 @pytest.mark.slow

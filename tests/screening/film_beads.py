@@ -155,6 +155,8 @@ class OracleFilmLocator:
         points, lights = find_beads(image, 5)
         kind = parts_of(lights)
         middle = points[kind == 1]
+        if len(middle) < 4 or len(middle) % 2 or len(points) > 300:  # no film of beads
+            return LocatedFilmColumn(np.zeros((0, 2)), np.zeros(0), np.zeros(0), 0.5)
         middle = middle[np.argsort(middle[:, 0])]
         centres = 0.5 * (middle[0::2] + middle[1::2])
         height = np.linalg.norm(middle[0::2] - middle[1::2], axis=1)
