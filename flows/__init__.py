@@ -2,6 +2,7 @@
 
 Where do I go to ...?
     start a sweep from Python or the shell    flows.cli
+    train networks from a plan                flows.train (stages: vfscreen.training.stages), flows.train_cli
     see the order of a sweep's steps          flows.sweep
     see how shards are handed to workers      flows.dispatch
     add a kind of cluster                     flows.clusters (what a file may say), flows.launch (how it starts)

@@ -61,6 +61,8 @@ ALLOWED: dict[str, set[str]] = {
     "vfscreen.training": PRODUCT | SIDE_BRANCHES,
     "vfscreen.synthesis": PRODUCT | SIDE_BRANCHES,
     "vfscreen.cli": PRODUCT | SIDE_BRANCHES | {"vfscreen.cli"},
+    # trainings are orchestrated too: this one module leads to the side branch, docs/adr/0006-training-flow.md
+    "tasks.train": PRODUCT | SIDE_BRANCHES,
     "tasks": PRODUCT | {"tasks"},
     "flows": PRODUCT | {"tasks", "flows", "vfscreen.cli"},
 }
@@ -150,7 +152,15 @@ def test_only_commands_that_make_or_measure_use_the_side_branches() -> None:
         for m, p in modules()
         if m.startswith("vfscreen.cli") and any(within(n, SIDE_BRANCHES) for _, n in imports(m, p))
     }
-    assert users <= {"vfscreen.cli.demo", "vfscreen.cli.train", "vfscreen.cli.evaluate_model"}
+    assert users <= {"vfscreen.cli.demo", "vfscreen.cli.evaluate_model"}
+
+
+def test_only_the_training_flow_leads_to_the_side_branches() -> None:
+    """No worker of a sweep imports a trainer."""
+    users = {m for m, p in modules() if any(within(n, {"tasks.train"}) for _, n in imports(m, p))}
+    assert users == {"flows.train"}
+    starters = {m for m, p in modules() if any(within(n, {"flows.train"}) for _, n in imports(m, p))}
+    assert starters == {"flows.train_cli"}
 
 
 def test_the_walk_sees_what_it_should() -> None:

@@ -11,6 +11,8 @@ Belongs here: the command line. Does not belong here: everything it calls.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from vfscreen.ingest.single import read_single
@@ -27,7 +29,8 @@ from vfscreen.training.vertebra_export import record_metrics
 DEFAULT_CARD = WEIGHTS_DIR / "locator-v1.yaml"
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m vfscreen.training.locator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     prepare = commands.add_parser("prepare", help="readings and synthetic patients -> cases")
@@ -40,6 +43,7 @@ def main() -> None:
     train.add_argument("--cases", type=Path, required=True)
     train.add_argument("--run", type=Path, required=True)
     train.add_argument("--steps", type=int, default=3000)
+    train.add_argument("--batch", type=int, default=4)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--threads", type=int, default=1)
     train.add_argument("--device", default="cpu")
@@ -54,8 +58,9 @@ def main() -> None:
     export = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
     export.add_argument("--checkpoint", type=Path, required=True)
     export.add_argument("--card", type=Path, default=DEFAULT_CARD)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "export": _export}[arguments.command](arguments)
+    return 0
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -72,6 +77,7 @@ def _train(arguments: argparse.Namespace) -> None:
         arguments.cases,
         arguments.run,
         steps=arguments.steps,
+        batch=arguments.batch,
         seed=arguments.seed,
         threads=arguments.threads,
         device=arguments.device,
@@ -116,4 +122,4 @@ def _print(title: str, numbers: list[Number]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
