@@ -73,6 +73,14 @@ def test_a_run_of_missed_vertebrae_is_counted(missed: int) -> None:
     assert list(column.levels) == levels
 
 
+def test_no_column_begins_at_the_atlas() -> None:
+    """It has no body; a column one too long for the neck skipped one below."""
+    levels = [*span("C2", 9), *span("T5", 6)]
+    column = label_film_column(film_centres(levels, 2.0), votes(levels, 0.5), (3.0, 0.5))
+    assert column.levels[0] != "C1"
+    assert column.posterior[0, LEVELS.index("C1")] < 0.01
+
+
 def consecutive(column: LabelledColumn) -> bool:
     named = [CANONICAL.index(level) for level in column.levels if level in CANONICAL]
     return all(b > a for a, b in pairwise(named))

@@ -28,7 +28,7 @@ END_SEEN_BODY_HEIGHTS = 2.0
 the column ends there, or the detector missed one."""
 
 _LAST = {"L5": 0.75, "L6": 0.02, "S": 0.05, "L4": 0.10, "L3": 0.02}
-_FIRST = {"C2": 0.25, "C3": 0.03, "C1": 0.02}
+_FIRST = {"C2": 0.25, "C3": 0.03}
 """Levels of the last and of the first detection where the picture goes on: the detector takes a first sacral body for a
 vertebra, or misses an L5 between the iliac crests. Shoulders hide the upper thoracic spine, so that most columns end
 there, and little is said of the first. The rest is spread over all levels. Working values."""
@@ -36,6 +36,10 @@ there, and little is said of the first. The rest is spread over all levels. Work
 FILM_MISSES = Misses(first=0.06, further=0.6, longest=8)
 """What hides one vertebra on a film (a shoulder, a diaphragm, an implant) hides its neighbours: runs of missed ones are
 no rarity. Working values."""
+
+_NO_ATLAS = np.where(np.array(STATES) == "C1", np.log(1e-4), 0.0)
+"""The atlas has no body: what looks like one above C2 is none, and a column that would begin there skipped a vertebra
+further down."""
 
 _LOG_STEP = 0.05
 """Sizes are tried in steps finer than the scatter of one distance (labelling.GAP_LOG_SD)."""
@@ -61,7 +65,8 @@ def label_film_column(
         return label_column(np.zeros((0, 3)), level_scores)
     above, below = (v >= END_SEEN_BODY_HEIGHTS for v in visible)
     silent = np.zeros(len(STATES))
-    ends = EndEvidence(_end(_FIRST) if above else silent, _end(_LAST) if below else silent)
+    first = (_end(_FIRST) if above else silent) + _NO_ATLAS
+    ends = EndEvidence(first, _end(_LAST) if below else silent)
     flat = np.concatenate([centres, np.zeros((len(centres), 1))], axis=1)
     column = label_column(
         flat, level_scores, sizes=film_sizes(centres, mm_a_px, calibrated), ends=ends, misses=FILM_MISSES
