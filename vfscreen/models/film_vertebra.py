@@ -1,7 +1,8 @@
 """The film vertebra detector: a straightened strip of a radiograph in, vertebrae with six points out.
 
 Belongs here: preprocessing of `VertebraNet` for one plane of a film. Decoding is that of CT (models.vertebra), in strip
-pixels. Does not belong here: the network, the strip (spine.film_strip), levels of the whole column.
+pixels, then scores in the context of the column (film_context). Does not belong here: the network, the strip
+(spine.film_strip), levels of the whole column.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from vfscreen.errors import WeightsError
 from vfscreen.models.backends import Backend, choose_backend
 from vfscreen.models.cards import FilmCard, load_into, read_card
+from vfscreen.models.film_context import ContextParameters, in_context
 from vfscreen.models.film_tone import normalise
 from vfscreen.models.networks2d import PADDING
 from vfscreen.models.ports import Detection
@@ -35,11 +37,13 @@ class StripVertebraDetector:
         tone: FilmCard,
         decode: DecodeParameters,
         grade_calibration: GradeCalibration,
+        context: ContextParameters | None = None,
     ) -> None:
         self._backend = backend
         self._spec = spec
         self._tone = tone
         self._decode = decode
+        self._context = context or ContextParameters()
         self.grade_calibration = grade_calibration
 
     @property
@@ -62,7 +66,8 @@ class StripVertebraDetector:
         pad = ((0, -rows % PADDING), (0, -columns % PADDING))
         image = np.pad(normalise(strip, inside, self._tone), pad)
         # decoded with a pixel as the unit: deviations come out in strip pixels
-        return decode(self._backend.run(image[None, None]), self._decode, 1.0, rows)
+        found = decode(self._backend.run(image[None, None]), self._decode, 1.0, rows)
+        return in_context(found, self._spec.pixels_a_body_height, self._context)
 
 
 def load_film_vertebra_detector(
@@ -86,4 +91,5 @@ def load_film_vertebra_detector(
     calibration = GradeCalibration(
         tuple(settings.pop("grade_offset", (0.0, 0.0, 0.0))), tuple(settings.pop("grade_slope", (1.0, 1.0, 1.0)))
     )
-    return StripVertebraDetector(backend, spec, film, DecodeParameters(**settings), calibration)
+    context = ContextParameters(**settings.pop("context", {}))
+    return StripVertebraDetector(backend, spec, film, DecodeParameters(**settings), calibration, context)

@@ -57,8 +57,9 @@ class FilmComparison:
 def compare_film(film: str, known: Sequence[KnownBody], vertebrae: Sequence[FilmVertebra]) -> FilmComparison:
     """Match reported vertebrae (cut ones apart) with known bodies, each once, nearest overall.
 
-    A report is false where it lies on no known body, or calls the sacrum or a cervical body T or L. Reports beyond the
-    known bodies of a film that says nothing of what lies there must be taken out by the caller.
+    A report of a thoracic or lumbar body, or of one without a level, is false where none lies: on nothing, on the
+    sacrum, on a cervical body. Reports beyond the known bodies of a film that says nothing of what lies there must be
+    taken out by the caller.
     """
     reported = [v for v in vertebrae if v.keypoints_px is not None]
     centres = np.array([np.nanmean(b.corners_px, axis=0) for b in known]).reshape(-1, 2)
@@ -71,7 +72,7 @@ def compare_film(film: str, known: Sequence[KnownBody], vertebrae: Sequence[Film
     false = [
         v
         for j, v in enumerate(reported)
-        if j not in on_body or (on_body[j][0] in "CS" and (v.vertebra_level or "T")[0] in "TL")
+        if (v.vertebra_level or "T")[0] in "TL" and (j not in on_body or on_body[j][0] in "CS")
     ]
     return FilmComparison(film, tuple(bodies), tuple(false))
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from vfscreen.models.cards import StripCard, WeightCard, save_tensors, write_card
+from vfscreen.models.film_context import ContextParameters
 from vfscreen.models.film_locator import FilmLocatorDecode
 from vfscreen.models.networks2d import FilmLocatorNet, VertebraNet
 from vfscreen.models.vertebra import DecodeParameters
@@ -38,7 +39,7 @@ def export_film_vertebra(checkpoint: Path, card_path: Path) -> WeightCard:
         card_path,
         {"film": STRIP_TONE.model_dump(), "strip": StripCard.of(StripSpec()).model_dump()},
         {"levels": list(LEVELS), "keypoints": list(KEYPOINTS)},
-        asdict(DecodeParameters()),
+        asdict(DecodeParameters(score_min=0.08)) | {"context": asdict(ContextParameters())},
     )
 
 

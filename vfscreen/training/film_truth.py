@@ -50,7 +50,7 @@ def disturbed(course: FilmCourse, rng: np.random.Generator, strength: float = 1.
     """The course as a locator might give it: swaying off the bodies, with another ruler."""
     u = np.arange(-BEYOND, course.length + BEYOND, 0.25)
     v = np.clip(rng.normal(0, 0.08), -0.2, 0.2) * strength + _sway(u, rng, 0.09 * strength)
-    log_scale = np.clip(rng.normal(0, 0.10), -0.22, 0.22) + _sway(u, rng, 0.05)
+    log_scale = np.clip(rng.normal(0, 0.15), -0.36, 0.36) + _sway(u, rng, 0.05)
     heights = course.frame_at(u)[3] * np.exp(log_scale * strength)
     return FilmCourse.from_points(course.to_px(np.stack([u, v], axis=1)), heights, course.anterior_is_right)
 
