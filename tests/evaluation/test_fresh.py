@@ -215,7 +215,7 @@ def test_predictions_survive_their_file_and_models_are_put_side_by_side(tmp_path
     (tmp_path / "p.csv").write_bytes(predictions_csv(given))
     back = read_predictions(tmp_path / "p.csv")
     assert (back.item_id, back.split) == (given.item_id, given.split)
-    assert np.allclose(back.scores["two"], given.scores["two"], atol=1e-8)
+    assert np.array_equal(back.scores["two"], given.scores["two"])
     turned = back.take(range(15, -1, -1))
     other = Predictions(turned.item_id, turned.patient_id, turned.split, turned.truth, {"three": turned.scores["one"]})
     together = merged([given, other])

@@ -86,12 +86,12 @@ def merged(parts: Sequence[Predictions]) -> Predictions:
 
 
 def predictions_csv(predictions: Predictions) -> bytes:
-    """One row an item, one column a model."""
+    """One row an item, one column a model; every digit, so that what follows from the file is the same."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*_ITEM, *predictions.scores])
     for n, item in enumerate(predictions.item_id):
-        found = [f"{score[n]:.9g}" for score in predictions.scores.values()]
+        found = [repr(float(score[n])) for score in predictions.scores.values()]
         place = [predictions.patient_id[n], predictions.split[n], int(predictions.truth[n])]
         writer.writerow([item, *place, *found])
     return stream.getvalue().encode("utf-8")

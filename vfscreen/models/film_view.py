@@ -133,10 +133,12 @@ def shrink(image: Image, inside: Mask, side: int) -> tuple[Image, Mask]:
     if scale > 1.0:
         values = gaussian_filter(values, 0.5 * np.sqrt(scale**2 - 1.0))
     offsets = (np.arange(side) - (side - 1) / 2) * scale
-    rows_at, columns_at = (offsets + (n - 1) / 2 for n in values.shape)
-    grid = np.stack(np.meshgrid(rows_at, columns_at, indexing="ij")).astype(np.float32)
+    axes = [offsets + (n - 1) / 2 for n in values.shape]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
     small = map_coordinates(values, grid, order=1, mode="nearest", output=np.float32)
-    known = map_coordinates(inside.astype(np.float32), grid, order=0, mode="constant", cval=0.0) > 0.5
+    row, column = (np.clip(np.rint(at), 0, n - 1).astype(np.intp) for at, n in zip(axes, values.shape, strict=True))
+    there = [(at >= -0.5) & (at <= n - 0.5) for at, n in zip(axes, values.shape, strict=True)]
+    known = inside[row[:, None], column] & there[0][:, None] & there[1]
     return np.where(known, small, np.float32(0.0)), known
 
 
