@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.models.ports import Detection
+from vfscreen.schema.names import LEVELS
 
 Float = NDArray[np.float64]
 
@@ -25,24 +26,34 @@ USUAL_PITCH = 1.25
 _EVEN = (0.72, 1.36)
 """Of the expected distance: what a next body may be off by."""
 _CLIP = 1e-4
+_LUMBAR = float(LEVELS.index("L2"))
+"""From here down the names that the network gives tell a vertebra from what is none."""
 
 
 @dataclass(frozen=True)
 class ContextParameters:
-    """Part of `decode` of the card. sure: score from which a detection stands on its own. gap_odds, above_odds,
-    below_odds: log-odds that a place in a gap, above the first or below the last sure body adds. What lies
-    below the last lumbar body is the sacrum, hence the least there."""
+    """Part of `decode` of the card.
+
+    sure: score from which a detection stands on its own. gap_odds, above_odds, below_odds: log-odds that a place in a
+    gap, above the first or below the last sure body adds. beyond_odds: those that what follows a lumbar body without
+    being named further down the spine loses, and all below it: the sacrum and the pelvis are no vertebrae. It must be
+    named further by name_share of the distance, but for name_slack levels.
+    """
 
     sure: float = 0.5
     gap_odds: float = 2.2
     above_odds: float = 0.8
-    below_odds: float = 0.2
+    below_odds: float = 0.9
+    beyond_odds: float = -3.0
+    name_share: float = 0.4
+    name_slack: float = 0.8
 
 
 def in_context(
     detections: Sequence[Detection], pixels_a_body_height: float, parameters: ContextParameters
 ) -> list[Detection]:
-    """The same detections, superior first, those that the column calls for with a raised score."""
+    """The same detections, superior first: those that the column calls for with a raised score, those beyond its end
+    with a lowered one."""
     ordered = sorted(detections, key=lambda d: float(d.centre[0]))
     stands = [d.score >= parameters.sure for d in ordered]
     if not any(stands):
@@ -57,15 +68,40 @@ def in_context(
         stands[i] = stands[i] or raised >= parameters.sure
         return raised >= parameters.sure
 
+    named = [_expected_level(d) for d in ordered]
+
+    def goes_on(upper: int, lower: int) -> bool:
+        distance = (rows[lower] - rows[upper]) / pitch
+        further = named[lower] - named[upper]
+        return named[upper] < _LUMBAR or further >= parameters.name_share * distance - parameters.name_slack
+
     known = [i for i, s in enumerate(stands) if s]
+    breaks = [n + 1 for n, pair in enumerate(itertools.pairwise(known)) if not goes_on(*pair)]
+    runs = [known[a:b] for a, b in itertools.pairwise([0, *breaks, len(known)])]
+    spine = max(range(len(runs)), key=lambda n: sum(scores[i] for i in runs[n]))
+    if spine + 1 < len(runs):
+        for i in range(runs[spine + 1][0], len(ordered)):
+            scores[i], stands[i] = _raised(scores[i], parameters.beyond_odds), False
+    known = [i for run in runs[: spine + 1] for i in run]
     for upper, lower in itertools.pairwise(known):
         for i in _called_for(rows, scores, upper, lower, pitch):
             raise_to(i, parameters.gap_odds)
     for last, step, odds in ((known[0], -1, parameters.above_odds), (known[-1], 1, parameters.below_odds)):
         at = last
-        while (following := _next(rows, scores, at, step, pitch)) is not None and raise_to(following, odds):
+        while (following := _next(rows, scores, at, step, pitch)) is not None:
+            if not goes_on(*sorted((at, following))) or not raise_to(following, odds):
+                break
             at = following
     return [replace(d, score=float(s)) for d, s in zip(ordered, scores, strict=True)]
+
+
+def _expected_level(detection: Detection) -> float:
+    """Index in LEVELS of the level by the network's own votes, their median: a stray vote far off moves it little."""
+    votes = np.exp(detection.level_scores - detection.level_scores.max())
+    share = np.cumsum(votes) / votes.sum()
+    at = int(np.searchsorted(share, 0.5))
+    before = share[at - 1] if at else 0.0
+    return float(at - 0.5 + (0.5 - before) / max(share[at] - before, _CLIP))
 
 
 def _pitch(rows: Float, pixels_a_body_height: float) -> float:
