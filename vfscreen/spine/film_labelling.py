@@ -42,6 +42,11 @@ _NO_ATLAS = np.where(np.array(STATES) == "C1", np.log(1e-4), 0.0)
 """The atlas has no body: what looks like one above C2 is none, and a column that would begin there skipped a vertebra
 further down."""
 
+NECK_IN_VIEW = 16
+_NECK_RARE = np.where([state.startswith("C") for state in STATES], np.log(0.05), 0.0)
+"""Films of the thoracic or lumbar spine seldom begin in the neck; those of so many vertebrae do. Without it, votes that
+say little let short lumbar columns pass for cervical ones, which are not graded."""
+
 _LOG_STEP = 0.05
 """Sizes are tried in steps finer than the scatter of one distance (labelling.GAP_LOG_SD)."""
 
@@ -66,7 +71,7 @@ def label_film_column(
         return label_column(np.zeros((0, 3)), level_scores)
     above, below = (v >= END_SEEN_BODY_HEIGHTS for v in visible)
     silent = np.zeros(len(STATES))
-    first = (_end(_FIRST) if above else silent) + _NO_ATLAS
+    first = (_end(_FIRST) if above else silent) + _NO_ATLAS + (_NECK_RARE if len(centres) < NECK_IN_VIEW else 0.0)
     ends = EndEvidence(first, _end(_LAST) if below else silent)
     flat = np.concatenate([centres, np.zeros((len(centres), 1))], axis=1)
     column = label_column(
