@@ -241,6 +241,16 @@ def test_films_are_prepared_from_pictures_and_dicom_by_name_or_uid(tmp_path: Pat
     assert items.crops.max() > 60000
 
 
+def test_items_are_added_unless_they_are_there_already(tmp_path: Path) -> None:
+    items = toy_items(6)
+    save_items(items[:4], SPEC, tmp_path)
+    both = save_items(items[4:], SPEC, tmp_path, add=True)
+    assert [i.item_id for i in load_items(tmp_path).items] == [item.item_id for item, _ in items]
+    assert np.array_equal(both.crops[5], items[5][1])
+    with pytest.raises(ValueError, match="these very items"):
+        save_items(items[:1], SPEC, tmp_path, add=True)
+
+
 def test_a_temperature_makes_overconfident_logits_honest() -> None:
     rng = np.random.default_rng(0)
     logit = rng.normal(0, 1.5, 4000)

@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare.add_argument("--control", nargs="*", default=[], help="beginnings of bodies' names (simulation)")
     prepare.add_argument("--pixels", type=int, default=128, help="side of a crop, a multiple of 32")
     prepare.add_argument("--seed", type=int, default=0)
+    prepare.add_argument("--add", action="store_true", help="to what WORK holds already")
     prepare.set_defaults(run_command=_prepare)
 
     train = commands.add_parser("train", help="train on WORK; the same command resumes")
@@ -150,12 +151,13 @@ def _prepare(parsed: argparse.Namespace) -> int:
                 return "control"
             return "validation" if source.startswith(tuple(parsed.validation)) else "train"
 
-        found = from_simulation(simulate(paths, parsed.simulate, spec.widened(ROOM), parsed.seed), split_of)
+        crops = simulate(paths, parsed.simulate, spec.widened(ROOM), parsed.seed)
+        found = from_simulation(crops, split_of, parsed.seed)
     else:
         if parsed.images is None:
             raise EvaluationError("say with --images in which folder the films are")
         found = from_labels(read_labels(parsed.labels), film_opener(parsed.images), spec, left_out)
-    print(describe(save_items(found, spec, parsed.work)))
+    print(describe(save_items(found, spec, parsed.work, parsed.add)))
     for line in left_out:
         print(f"left out: {line}", file=sys.stderr)
     return 0

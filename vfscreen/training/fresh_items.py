@@ -96,20 +96,30 @@ def _cut(film: Radiograph, row: LabelRow, spec: CropSpec) -> Stored:
     return np.pad(whole, (room // 2, room - room // 2))
 
 
-def from_simulation(crops: Iterable[SimulatedCrop], split_of: Callable[[str], Split]) -> Iterable[tuple[Item, Stored]]:
+def from_simulation(
+    crops: Iterable[SimulatedCrop], split_of: Callable[[str], Split], seed: int
+) -> Iterable[tuple[Item, Stored]]:
     """Items of simulated crops; a patient is the body they were projected from."""
     for number, crop in enumerate(crops):
-        name = f"simulated-{number:05d}-{crop.source}-{crop.level}"
+        name = f"simulated-{seed}-{number:05d}-{crop.source}-{crop.level}"
         yield Item(name, crop.source, split_of(crop.source), crop.fresh, crop.level), stored(crop.image, crop.inside)
 
 
-def save_items(items: Iterable[tuple[Item, Stored]], spec: CropSpec, work: Path) -> ItemSet:
-    """Write WORK/items.csv, crops.npy and crop.json. Raises ValueError where there is no item."""
+def save_items(items: Iterable[tuple[Item, Stored]], spec: CropSpec, work: Path, add: bool = False) -> ItemSet:
+    """Write WORK/items.csv, crops.npy and crop.json. add: to what is there.
+
+    Raises ValueError where there is no item, or what is added has another size or names that are there already.
+    """
     found = list(items)
     if not found:
         raise ValueError("no item to keep: check the label table and the folder of images")
     work.mkdir(parents=True, exist_ok=True)
     kept = ItemSet(tuple(item for item, _ in found), np.stack([crop for _, crop in found]), spec)
+    if add:
+        before = load_items(work)
+        if before.spec != spec or {i.item_id for i in before.items} & {i.item_id for i in kept.items}:
+            raise ValueError(f"{work} holds crops of another size, or these very items: take another folder or seed")
+        kept = ItemSet((*before.items, *kept.items), np.concatenate([before.crops, kept.crops]), spec)
     np.save(work / "crops.npy", kept.crops)
     (work / "crop.json").write_text(json.dumps(asdict(spec)) + "\n", encoding="utf-8")
     with (work / "items.csv").open("w", newline="", encoding="utf-8") as stream:

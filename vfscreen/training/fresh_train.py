@@ -105,7 +105,7 @@ def train_fresh(settings: FreshTrainSettings) -> Path:
         log_every=25,
     )
     loss = make_loss(settings, train, device)
-    parts = ("label", "teacher")
+    parts = ("label", "teacher") if settings.teachers else ("label",)
     run_training(network, loop, open_batches, loss, parts, asdict(settings), stopping, settings.watch_every)
     return stopping.best_path
 
