@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from vfscreen.errors import WeightsError
 from vfscreen.models.film_locator import load_film_locator
 from vfscreen.models.film_ports import FilmModels
 from vfscreen.models.film_vertebra import load_film_vertebra_detector
@@ -30,7 +31,9 @@ def load_film_models(
 
         view = load_film_view_reader(cards["film_view"], device, threads)
     fresh = None
-    if with_fresh and "fresh" in cards:
+    if with_fresh:
+        if "fresh" not in cards:
+            raise WeightsError("the release has no fresh-fracture classifier: name one, or switch fresh_fracture off")
         from vfscreen.models.fresh_classifier import load_fresh_classifier
 
         fresh = load_fresh_classifier(cards["fresh"], device, threads)

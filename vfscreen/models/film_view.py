@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.special import expit, softmax
@@ -74,7 +73,8 @@ class _Residual(nn.Module):
         self.conv = _conv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.as_tensor(x + self.conv(x))
+        found: Tensor = x + self.conv(x)
+        return found
 
 
 @dataclass(frozen=True)

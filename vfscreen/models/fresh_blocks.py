@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -31,7 +30,8 @@ class MapClassifier(nn.Module):
         """(N, channels, H, W) -> (N, width, H/32, W/32)."""
 
     def classify(self, maps: Tensor) -> Tensor:
-        return torch.as_tensor(self.classifier(maps.mean(dim=(2, 3))))
+        found: Tensor = self.classifier(maps.mean(dim=(2, 3)))
+        return found
 
     def forward(self, image: Tensor) -> Tensor:
         return self.classify(self.maps(image))

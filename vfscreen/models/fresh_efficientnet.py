@@ -83,10 +83,12 @@ class EfficientNet(nn.Module):
         x = self._activation(self._bn0(self._conv_stem(image)))
         for block in self._blocks:
             x = block(x)
-        return torch.as_tensor(self._activation(self._bn1(self._conv_head(x))))
+        found: Tensor = self._activation(self._bn1(self._conv_head(x)))
+        return found
 
     def classify(self, maps: Tensor) -> Tensor:
-        return torch.as_tensor(self._fc(self._dropout(maps.mean(dim=(2, 3)))))
+        found: Tensor = self._fc(self._dropout(maps.mean(dim=(2, 3))))
+        return found
 
     def forward(self, image: Tensor) -> Tensor:
         return self.classify(self.maps(image))
@@ -134,4 +136,5 @@ class _Block(nn.Module):
             squeezed = self._activation(self._se_reduce(functional.adaptive_avg_pool2d(y, 1)))
             y = y * torch.sigmoid(self._se_expand(squeezed))
         y = self._bn2(self._project_conv(y))
-        return torch.as_tensor(x + y if self.residual else y)
+        found: Tensor = x + y if self.residual else y
+        return found

@@ -8,7 +8,6 @@ Parameters with the 1000 classes of ImageNet: width 1.0 4,383,312 (the paper's B
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from vfscreen.models.fresh_blocks import MapClassifier, initialise, rounded_width
@@ -48,7 +47,8 @@ class MnasNet(MapClassifier):
         initialise(self)
 
     def maps(self, image: Tensor) -> Tensor:
-        return torch.as_tensor(self.layers(image))
+        found: Tensor = self.layers(image)
+        return found
 
 
 def _conv(
@@ -71,4 +71,5 @@ class _Inverted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.layers(x)
-        return torch.as_tensor(x + y if self.residual else y)
+        found: Tensor = x + y if self.residual else y
+        return found

@@ -9,7 +9,6 @@ V3 small 2,542,856 (2.5M).
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,7 +43,8 @@ class _MobileNet(MapClassifier):
     features: nn.Module
 
     def maps(self, image: Tensor) -> Tensor:
-        return torch.as_tensor(self.features(image))
+        found: Tensor = self.features(image)
+        return found
 
 
 class MobileNetV2(_MobileNet):
@@ -116,7 +116,8 @@ class _InvertedV2(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
-        return torch.as_tensor(x + y if self.residual else y)
+        found: Tensor = x + y if self.residual else y
+        return found
 
 
 class _InvertedV3(nn.Module):
@@ -134,7 +135,8 @@ class _InvertedV3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.block(x)
-        return torch.as_tensor(x + y if self.residual else y)
+        found: Tensor = x + y if self.residual else y
+        return found
 
 
 class _Excite(nn.Module):
@@ -145,4 +147,5 @@ class _Excite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         scale = self.fc2(functional.relu(self.fc1(functional.adaptive_avg_pool2d(x, 1))))
-        return torch.as_tensor(x * functional.hardsigmoid(scale))
+        found: Tensor = x * functional.hardsigmoid(scale)
+        return found
