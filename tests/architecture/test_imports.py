@@ -88,7 +88,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "vl_convert": {"vfscreen.report.page"},
     "jinja2": {"vfscreen.report.page", "vfscreen.report.evaluation"},
     "matplotlib": {"vfscreen.report"},
-    "PIL": {"vfscreen.report", "vfscreen.ingest", "vfscreen.synthesis"},
+    "PIL": {"vfscreen.report", "vfscreen.ingest", "vfscreen.synthesis", "vfscreen.training"},
 }
 """Who alone may import a library."""
 
