@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfscreen.audit.compare import Absence, Compared, Match, Silence, _matched, compare
+from vfscreen.audit.compare import Absence, Compared, Match, Silence, match_levels, compare
 from vfscreen.audit.findings import Study, Vertebra
 from vfscreen.audit.levels import COLUMN
 from vfscreen.audit.mentions import ReportReader
@@ -104,7 +104,7 @@ LEVEL_SETS = st.lists(st.sampled_from(COLUMN), max_size=6, unique=True)
 def test_matching_is_one_to_one_within_the_tolerance_and_exact_pairs_come_first(
     found: list[str], reported: list[str], tolerance: int
 ) -> None:
-    pairs = _matched(found, reported, tolerance)
+    pairs = match_levels(found, reported, tolerance)
     assert len(set(pairs.values())) == len(pairs)
     for i, j in pairs.items():
         assert abs(COLUMN.index(found[i]) - COLUMN.index(reported[j])) <= tolerance

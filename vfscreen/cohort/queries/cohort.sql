@@ -4,7 +4,11 @@
 WITH deformed AS (
     SELECT
         exam_id,
-        string_agg(coalesce(vertebra_level, '?'), ' ' ORDER BY vertebra_index) AS fractured_levels,
+        -- head to foot, whichever series or film of the exam showed them
+        string_agg(
+            coalesce(vertebra_level, '?'), ' '
+            ORDER BY strpos('CTL', vertebra_level[1]) NULLS LAST, vertebra_level[2:]::INTEGER, vertebra_index
+        ) AS fractured_levels,
         count(*) AS fractured_vertebra_count
     FROM chosen_vertebrae
     WHERE grade >= coalesce(getvariable('ask_grade_min'), 1)
