@@ -50,7 +50,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     s3, ports = _ports()
     command = [
         program, "server", "-s3", f"-s3.config={config}", f"-s3.port={s3}", f"-dir={folder}", "-ip=127.0.0.1",
-        "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=200", "-master.volumeSizeLimitMB=64", f"-filer.localSocket={folder}/filer.sock",
+        "-s3.port.iceberg=0", "-s3.port.lance=0",
+        "-volume.max=200", "-master.volumeSizeLimitMB=64", f"-filer.localSocket={folder}/filer.sock",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
     environment = {

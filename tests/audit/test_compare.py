@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfscreen.audit.compare import Absence, Compared, Match, Silence, match_levels, compare
+from vfscreen.audit.compare import Absence, Compared, Match, Silence, compare, match_levels
 from vfscreen.audit.findings import Study, Vertebra
 from vfscreen.audit.levels import COLUMN
 from vfscreen.audit.mentions import ReportReader
