@@ -1,4 +1,5 @@
-"""A truth lake of a demo archive (no pixels), and the truth as a reader would have written it."""
+"""A truth lake of a demo archive (no pixels), and the truth as a reader would have written it: each level of an exam
+once, however many series and films show it."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from vfscreen.synthesis.truth_lake import write_truth_lake
 READ = """
 SELECT StudyInstanceUID, SeriesInstanceUID, 'truth' AS reader, vertebra_level, genant_grade AS sq_grade_reader,
        deformity_type, anterior_height_mm, middle_height_mm, posterior_height_mm
-FROM vertebrae ORDER BY ALL
+FROM vertebrae SEMI JOIN exam_vertebrae USING (SeriesInstanceUID, vertebra_index) ORDER BY ALL
 """
 
 

@@ -103,7 +103,7 @@ def test_sources_are_drawn_by_their_weights_and_new_files_taken_up(settings: Fil
 
 def test_the_loss_of_bars_falls(settings: FilmTrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vfscreen.training.film_train.SHAPES", ((128, 96),))
-    run = train_film_locator(replace(settings, steps=20, learning_rate=3e-3, warm_up=2))
+    run = train_film_locator(replace(settings, steps=60, learning_rate=3e-3, warm_up=2))
     with (run.parent / "log.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert float(rows[-1]["total"]) < 0.9 * float(rows[0]["total"])

@@ -228,14 +228,7 @@ def _from_cards(evaluation: Evaluation, cards: Sequence[Card]) -> dict[str, Fact
         "training": Fact(
             f"Trained on {trained}. Commands: " + "; ".join(str(c["training_command"]) for c in cards), source
         ),
-        "preprocessing": Fact(
-            "; ".join(
-                f"{c['name']}: window {c['preprocessing']['window']['lower_hu']:g} to "
-                f"{c['preprocessing']['window']['upper_hu']:g} HU"
-                for c in cards
-            ),
-            source,
-        ),
+        "preprocessing": Fact("; ".join(f"{c['name']}: {_preprocessing(c)}" for c in cards), source),
         "card_metrics": Fact("; ".join(metrics), source) if metrics else None,
         "limitations": Fact(" ".join(limits), source) if limits else None,
         "external": Fact(
@@ -245,3 +238,10 @@ def _from_cards(evaluation: Evaluation, cards: Sequence[Card]) -> dict[str, Fact
             source,
         ),
     }
+
+
+def _preprocessing(card: Card) -> str:
+    window = card["preprocessing"]["window"]
+    if window is None:
+        return "ranks of a radiograph's pixels, less their local mean, over their local deviation"
+    return f"window {window['lower_hu']:g} to {window['upper_hu']:g} HU"
