@@ -1,6 +1,6 @@
 """How long named queries take on a large lake: `python -m benchmarks.cohort_queries [--vertebrae N] [--lake FOLDER]`.
 
-Belongs here: timing and the JSON it prints. Does not belong here: the lake (`cohort_lake`).
+Belongs here: timing and the JSON it prints. Does not belong here: the lake (`cohort_lake`) or its rows (`cohort_rows`).
 
 A lake of N vertebra rows is drawn (or the one in FOLDER taken as it is), prepared as a sweep does at its end, and each
 named query is asked on one open cohort, several times; reported are the first and the median by the clock, and the
