@@ -181,6 +181,9 @@ class OracleFilmDetector:
 
     def detect(self, strip: np.ndarray, inside: np.ndarray) -> list[Detection]:
         points, lights = find_beads(np.where(inside, strip, strip[inside].min()), 5)
+        bright = lights > 0.95
+        if bright.sum() == 1:  # the head's, no vertebra's
+            points, lights = points[~bright], lights[~bright] / lights[~bright].max(initial=1e-6)
         if len(points) < 6:
             return []
         kind = column_class(points[:, 1])

@@ -216,6 +216,8 @@ def test_an_edge_read_as_an_endplate_is_truncated() -> None:
     class EdgeReader(OracleFilmDetector):
         def detect(self, strip: np.ndarray, inside: np.ndarray) -> list:  # type: ignore[type-arg]
             found = super().detect(strip, inside)
+            if not found:
+                return found
             points = found[-1].keypoints.copy()
             points[1::2, 0] = np.flatnonzero(inside.any(axis=1)).max() - 2.0
             return [*found[:-1], replace(found[-1], keypoints=points, centre=points.mean(axis=0))]

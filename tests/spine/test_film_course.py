@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfscreen.spine.film_course import FilmCourse, fit_course, refit_through
+from vfscreen.spine.film_course import FilmCourse, course_through, fit_course
 
 T = np.linspace(0, 1, 200)
 POINTS = np.stack([100 + 1500 * T, 400 + 120 * np.sin(5 * T)], axis=1)
@@ -71,17 +71,18 @@ def test_points_and_heights_that_make_no_course_are_refused() -> None:
         FilmCourse.from_points(POINTS, np.zeros(len(POINTS)), True)
 
 
-def test_refitted_through_bodies() -> None:
+def test_through_bodies_and_straight_on_beyond_them() -> None:
     line = course()
     uv = np.stack([np.arange(1.0, 18.0, 1.25), 0.3 * np.ones(14)], axis=1)
     centres = line.to_px(uv)
     heights = line.frame_at(uv[:, 0])[3] * 1.2
     heights[4] *= 0.5  # a fracture is no ruler
-    moved = refit_through(line, centres, heights)
+    moved = course_through(centres, heights, True, reach=2.0)
     again = moved.from_px(centres)
     assert np.abs(again[:, 1]).max() < 0.08
-    inner = again[(again[:, 0] > 2) & (again[:, 0] < moved.length - 2), 0]
-    ratio = (
-        moved.frame_at(inner)[3] / line.frame_at(line.from_px(moved.to_px(np.stack([inner, 0 * inner], 1)))[:, 0])[3]
-    )
-    assert ratio == pytest.approx(np.full(len(inner), 1.2), rel=0.05)
+    assert again[0, 0] == pytest.approx(2.0, abs=0.1) and moved.length - again[-1, 0] == pytest.approx(2.0, abs=0.1)
+    expected = line.frame_at(uv[:, 0])[3] * 1.2
+    assert moved.frame_at(again[:, 0])[3] == pytest.approx(expected, rel=0.05)
+    # what lies straight on from the last three is on the course, too
+    further = centres[-1] + 0.9 * (centres[-1] - centres[-3])
+    assert abs(moved.from_px(further)[1]) < 0.15

@@ -55,7 +55,7 @@ def screen_film(
     located = models.locator.locate(upright.image, upright.inside)
     checkpoint()
     right = _facing_right(located.anterior_is_right_probability, seen)
-    look = look_along(upright, located, right, models, settings.films.detection_threshold)
+    look = look_along(upright, located, right, models)
     checkpoint()
     if look is None:
         return replace(
@@ -101,7 +101,8 @@ def _measured(
     found = [
         found_on_film(upright, strip, detection, column, i, settings.level_certain_probability)
         for i, detection in enumerate(look.detections)
-        if column.levels[i] != "S"  # a sacrum that looked like a vertebra is none
+        # fainter ones had their say in the column; a sacrum that looked like a vertebra is none
+        if detection.score >= settings.films.detection_threshold and column.levels[i] != "S"
     ]
     if not found:
         return replace(result, rejected=_nothing_found("Nothing but the sacrum was detected."))

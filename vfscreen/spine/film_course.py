@@ -170,21 +170,33 @@ def fit_course(points_px: Float, presence: Float, body_height_px: Float, anterio
     return FilmCourse.fit(points, height, anterior_is_right, weight)
 
 
-def refit_through(course: FilmCourse, centres_px: Float, body_height_px: Float) -> FilmCourse:
-    """The course moved so that it passes through detected bodies and takes their scale, for a second look.
+def course_through(centres_px: Float, body_height_px: Float, anterior_is_right: bool, reach: float) -> FilmCourse:
+    """The course through detected bodies, at their scale, for a further look.
 
-    centres_px: (n, 2), n >= 2. body_height_px: (n,) as detected; a collapsed body's own height does not count, since
-    the scale is a smooth robust course through all of them. Beyond the outermost bodies the correction is held.
+    centres_px: (n, 2), superior first, n >= 2. body_height_px: (n,) as detected; a collapsed body's own height does not
+    count, since the scale is a robust line through all of them. reach: local body heights that the course goes on
+    beyond both outermost centres, straight as the three nearest ones lie.
     """
-    uv = course.from_px(np.asarray(centres_px, dtype=np.float64))
-    order = np.argsort(uv[:, 0])
-    uv, height = uv[order], np.asarray(body_height_px, dtype=np.float64)[order]
-    at = np.arange(len(course.points_px)) * STEP
-    moved = course.to_px(np.stack([at, np.interp(at, uv[:, 0], uv[:, 1])], axis=1))
-    ratio = np.log(height / course.frame_at(uv[:, 0])[3])
-    slope, level = _theil_sen_line(uv[:, 0], ratio)
-    scaled = course.body_height_px * np.exp(level + slope * np.clip(at, uv[0, 0], uv[-1, 0]))
-    return FilmCourse.fit(moved, scaled, course.anterior_is_right, None, residual=0.05)
+    centres = np.asarray(centres_px, dtype=np.float64)
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(centres, axis=0), axis=1))])
+    slope, level = _theil_sen_line(along, np.log(np.asarray(body_height_px, dtype=np.float64)))
+
+    def height(at: Float) -> Float:
+        return np.exp(level + slope * np.clip(at, 0.0, along[-1]))
+
+    further = reach * height(along[[0, -1]])
+    top = centres[0] - further[0] * _direction(centres[:3])
+    bottom = centres[-1] + further[1] * _direction(centres[-3:])
+    points = np.concatenate([[top], centres, [bottom]])
+    at = np.concatenate([[-further[0]], along, [along[-1] + further[1]]])
+    return FilmCourse.fit(points, height(at), anterior_is_right, None, residual=0.05)
+
+
+def _direction(points: Float) -> Float:
+    """Unit vector of the straight line through (n, 2) points in order."""
+    middle = points - points.mean(axis=0)
+    axis = np.linalg.svd(middle, full_matrices=False)[2][0]
+    return np.asarray(axis if axis @ (points[-1] - points[0]) > 0 else -axis)
 
 
 def _arc(points: Float, height: Float) -> tuple[Float, Float, Float]:

@@ -29,6 +29,9 @@ ROWS = 224
 MAX_VERTEBRAE = 12
 WHOLE_SHARE = 0.8
 """A vertebra cut by the window is trained on where at least this share of its height is in view, ignored below it."""
+NEAR_SHARE = 0.6
+"""Share of samples whose course is as good as a locator's usually is; the rest lie farther beside the bodies, as a
+first look at a film may: a detector that never saw that takes facets or ribs for bodies there."""
 STRIP_TONE = FilmCard(long_side_px=None, sigma_px=32.0, floor=0.03)
 
 
@@ -49,7 +52,8 @@ class StripSample:
 def draw_strip_sample(case: FilmCase, spec: StripSpec, rng: np.random.Generator, rows: int = ROWS) -> StripSample:
     """One random window of a lateral case."""
     points = case_points(case)
-    course = disturbed(true_course(points, anterior_is_right=False), rng)
+    strength = 1.0 if rng.random() < NEAR_SHARE else float(rng.uniform(1.0, 2.5))
+    course = disturbed(true_course(points, anterior_is_right=False), rng, strength)
     pixels = (course.from_px(points) + np.array([0.0, spec.anterior])) * spec.pixels_a_body_height
     first = float(rng.choice(pixels[..., 0].mean(axis=1))) + rng.normal(0, 0.25 * rows) - rows / 2
     # most of the window on the column, whose ends are looked at often enough

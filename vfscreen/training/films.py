@@ -4,6 +4,7 @@ Belongs here: the command line. Does not belong here: everything it calls.
 
     python -m vfscreen.training.films pool --data DATA --out POOL
     python -m vfscreen.training.films pool --data DATA --out POOL --evaluation --volume covid_ar=DICOM_FOLDER
+    python -m vfscreen.training.films stack --pool POOL
     python -m vfscreen.training.films train-locator --pool POOL --run RUN
     python -m vfscreen.training.films train-vertebra --pool POOL --run RUN --start-from CT_CARD.yaml
     python -m vfscreen.training.films export vertebra --checkpoint RUN/checkpoint.pt
@@ -20,6 +21,7 @@ from pathlib import Path
 from vfscreen.training.film_commands import add_commands
 from vfscreen.training.film_filling import PoolSettings, fill_pool
 from vfscreen.training.film_gallery import draw_gallery
+from vfscreen.training.film_stacking import stack_pool
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pool.add_argument("--seed", type=int, default=0)
     pool.set_defaults(run_command=_pool)
 
+    stack = commands.add_parser("stack", help="add long cases to a pool: one body's chest above another's abdomen")
+    stack.add_argument("--pool", type=Path, required=True)
+    stack.add_argument("--count", type=int, default=60)
+    stack.add_argument("--seed", type=int, default=0)
+    stack.set_defaults(run_command=_stack)
+
     gallery = commands.add_parser("gallery", help="a picture of films of synthetic patients")
     gallery.add_argument("--out", type=Path, required=True, help="a JPEG file")
     gallery.add_argument("--first-seed", type=int, default=9000)
@@ -60,6 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _gallery(parsed: argparse.Namespace) -> int:
     print(draw_gallery(parsed.out, parsed.first_seed, parsed.patients, parsed.exposures))
+    return 0
+
+
+def _stack(parsed: argparse.Namespace) -> int:
+    for path in stack_pool(parsed.pool, parsed.count, parsed.seed):
+        print(path)
     return 0
 
 
