@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from vfscreen.training.endplate_train import EndplateTrainSettings
 from vfscreen.training.loop import LoopSettings, averaged_weights, run_training
 
 STARTS: list[int] = []
@@ -74,3 +75,12 @@ def test_an_interrupt_ends_the_run_with_a_checkpoint_and_handlers_come_back(tmp_
     path = run_training(torch.nn.Linear(3, 1), settings_of(tmp_path, 1000), batches, interrupted, ("error",), {})
     assert torch.load(path, weights_only=True)["step"] == 3
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_networks_settings_become_the_loops() -> None:
+    settings = EndplateTrainSettings(Path("pool"), Path("run"), steps=40, learning_rate=0.3, seed=7, device="cuda")
+    stated = {"run": Path("run"), "steps": 40, "learning_rate": 0.3, "seed": 7, "threads": 1, "device": "cuda"}
+    assert LoopSettings.of(settings, log_every=3) == LoopSettings(**stated, log_every=3)
+    short = LoopSettings(**stated, weight_decay=0.05, warm_up=5, ema_decay=0.99, log_every=25)
+    assert LoopSettings.short(settings, log_every=25) == short
+    assert LoopSettings.short(replace(settings, steps=5000), log_every=25).warm_up == 100

@@ -83,14 +83,7 @@ def train_endplates(settings: EndplateTrainSettings) -> Path:
         stopping = EarlyStopping(settings.run, settings.patience, mean_loss(loss, fixed))
         if stopping.finished:
             return stopping.best_path
-    loop = LoopSettings(
-        run=settings.run,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        seed=settings.seed,
-        threads=settings.threads,
-        device=settings.device,
-    )
+    loop = LoopSettings.of(settings)
     described = asdict(settings)
     run_training(network, loop, batches, loss, ("corners", "plates"), described, stopping, settings.validate_every)
     return chosen_checkpoint(settings.run)

@@ -21,7 +21,7 @@ from vfscreen.spine.patches import PatchSpec
 from vfscreen.training.endplate_train import EndplateTrainSettings, train_endplates
 from vfscreen.training.fracture_shapes import ShapeSettings
 from vfscreen.training.patch_data import make_pool_part
-from vfscreen.training.run_arguments import add_run_arguments
+from vfscreen.training.run_arguments import CommandLine, add_export_arguments, add_run_arguments, run_values
 from vfscreen.training.slab_cases import load_case
 from vfscreen.training.vertebra_export import export_endplates
 
@@ -30,38 +30,27 @@ DEFAULT_CARD = WEIGHTS_DIR / "endplates-v1.yaml"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vfscreen.training.endplates",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = CommandLine("endplates", __doc__)
 
-    pool = commands.add_parser("pool", help="draw patches of WORK/cases into WORK/pool, a part a seed")
+    pool = commands.add("pool", "draw patches of WORK/cases into WORK/pool, a part a seed", _pool)
     pool.add_argument("--work", type=Path, required=True)
     pool.add_argument("--count", type=int, default=16000)
     pool.add_argument("--seed", type=int, default=0)
     pool.add_argument("--exclude", nargs="*", default=[], help="beginnings of names of cases to leave out")
     pool.add_argument("--case-weight", action="append", default=[], metavar="PREFIX=WEIGHT", help="of a vertebra")
-    pool.set_defaults(run_command=_pool)
 
-    training = commands.add_parser("train", help="train on WORK/pool; the same command resumes")
+    training = commands.add("train", "train on WORK/pool; the same command resumes", _train)
     training.add_argument("--work", type=Path, required=True)
     add_run_arguments(training, steps=8000, batch=24)
     training.add_argument("--start-from", type=Path, metavar="CARD", help="begin with this card's weights")
     training.add_argument("--learning-rate", type=float, default=2e-3)
     training.add_argument("--validate", nargs="*", default=[], help="beginnings of names of cases to stop early on")
     training.add_argument("--patience", type=int, default=0, help="looks without a better one; 0: no early stop")
-    training.set_defaults(run_command=_train)
 
-    exporting = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
-    exporting.add_argument("--checkpoint", type=Path, required=True)
-    exporting.add_argument("--card", type=Path, default=DEFAULT_CARD)
-    exporting.set_defaults(run_command=_export)
+    exporting = commands.add("export", "a checkpoint as weights beside an existing card", _export)
+    add_export_arguments(exporting, DEFAULT_CARD)
 
-    parsed = parser.parse_args(arguments)
-    status: int = parsed.run_command(parsed)
-    return status
+    return commands.run(arguments)
 
 
 def _pool(parsed: argparse.Namespace) -> int:
@@ -91,13 +80,7 @@ def _pool(parsed: argparse.Namespace) -> int:
 def _train(parsed: argparse.Namespace) -> int:
     settings = EndplateTrainSettings(
         pool=parsed.work / "pool",
-        run=parsed.run,
-        steps=parsed.steps,
-        batch=parsed.batch,
-        seed=parsed.seed,
-        threads=parsed.threads,
-        device=parsed.device,
-        exclude=tuple(parsed.exclude),
+        **run_values(parsed),
         start_from=parsed.start_from,
         learning_rate=parsed.learning_rate,
         validate=tuple(parsed.validate),

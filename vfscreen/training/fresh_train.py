@@ -92,18 +92,7 @@ def train_fresh(settings: FreshTrainSettings) -> Path:
         balanced = settings.balance == "sampler"
         yield batches(train, settings.batch, balanced, Augmentation(), (settings.seed, start), device)
 
-    loop = LoopSettings(
-        run=settings.run,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        weight_decay=0.05,
-        warm_up=min(100, settings.steps // 10 + 1),
-        ema_decay=0.99,
-        seed=settings.seed,
-        threads=settings.threads,
-        device=settings.device,
-        log_every=25,
-    )
+    loop = LoopSettings.short(settings, log_every=25)
     loss = make_loss(settings, train, device)
     parts = ("label", "teacher") if settings.teachers else ("label",)
     run_training(network, loop, open_batches, loss, parts, asdict(settings), stopping, settings.watch_every)

@@ -62,19 +62,7 @@ def train_locator(settings: LocatorTrainSettings) -> Path:
             outputs = network(batch.image)
         return locator_loss(outputs, batch)
 
-    loop = LoopSettings(
-        run=settings.run,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warm_up=settings.warm_up,
-        ema_decay=settings.ema_decay,
-        seed=settings.seed,
-        threads=settings.threads,
-        device=settings.device,
-        checkpoint_seconds=settings.checkpoint_seconds,
-        log_every=25,
-    )
+    loop = LoopSettings.of(settings, log_every=25)
     return run_training(LocatorNet(), loop, batches, loss, PARTS, asdict(settings))
 
 

@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -43,6 +43,33 @@ class LoopSettings:
     device: str = "cpu"
     checkpoint_seconds: float = 120.0
     log_every: int = 100
+
+    @classmethod
+    def of(cls, settings: Any, **fixed: Any) -> Self:
+        """What a network's own settings (a dataclass) say of the loop, by name; `fixed`: what they leave to it."""
+        stated = {f.name for f in fields(settings)} & {f.name for f in fields(cls)}
+        return cls(**{name: getattr(settings, name) for name in stated}, **fixed)
+
+    @classmethod
+    def short(cls, settings: Any, log_every: int) -> Self:
+        """`of` a run of some hundred or thousand steps: warm soon, a strong decay, an average that follows quickly."""
+        warm_up = min(100, settings.steps // 10 + 1)
+        return cls.of(settings, weight_decay=0.05, warm_up=warm_up, ema_decay=0.99, log_every=log_every)
+
+
+@dataclass(frozen=True)
+class CaseRun:
+    """One run on CASES. exclude: beginnings of names of cases (or of their sources) that are held out."""
+
+    cases: Path
+    run: Path
+    steps: int
+    batch: int
+    learning_rate: float = 2e-3
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+    exclude: tuple[str, ...] = ()
 
 
 def run_training(

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vfscreen.models.rib_network import RibNet
-from vfscreen.training.loop import LoopSettings, run_training
+from vfscreen.training.loop import CaseRun, LoopSettings, run_training
 from vfscreen.training.rib_cases import load_case
 from vfscreen.training.rib_data import RibBatch, batches
 
@@ -24,18 +24,11 @@ SACRUM_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
-class RibTrainSettings:
-    """One run on CASES. exclude: beginnings of names of cases that are left out (held out)."""
+class RibTrainSettings(CaseRun):
+    """One run on CASES; what is excluded is named by its cases."""
 
-    cases: Path
-    run: Path
     steps: int = 1500
     batch: int = 32
-    learning_rate: float = 2e-3
-    seed: int = 0
-    threads: int = 1
-    device: str = "cpu"
-    exclude: tuple[str, ...] = ()
 
 
 def train_ribs(settings: RibTrainSettings) -> Path:
@@ -50,18 +43,7 @@ def train_ribs(settings: RibTrainSettings) -> Path:
     def open_batches(start: int) -> Iterator[Iterator[RibBatch]]:
         yield batches(cases, settings.batch, np.random.default_rng([settings.seed, start]), device)
 
-    loop = LoopSettings(
-        run=settings.run,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        weight_decay=0.05,
-        warm_up=min(100, settings.steps // 10 + 1),
-        ema_decay=0.99,
-        seed=settings.seed,
-        threads=settings.threads,
-        device=settings.device,
-        log_every=25,
-    )
+    loop = LoopSettings.short(settings, log_every=25)
     network = RibNet()
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # the stubs do not know it
     return run_training(network, loop, open_batches, rib_loss, ("kind", "sacrum", "right"), asdict(settings))

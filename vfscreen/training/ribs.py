@@ -33,8 +33,13 @@ from vfscreen.training.readings import load_reading
 from vfscreen.training.rib_cases import phantom_case, reading_cases, save_case
 from vfscreen.training.rib_export import export_ribs
 from vfscreen.training.rib_train import RibTrainSettings, train_ribs
-from vfscreen.training.run_arguments import add_run_arguments
-from vfscreen.training.vertebra_evaluate import Number
+from vfscreen.training.run_arguments import (
+    CommandLine,
+    add_export_arguments,
+    add_run_arguments,
+    print_numbers,
+    run_values,
+)
 from vfscreen.training.vertebra_export import record_metrics
 
 DEFAULT_CARD = WEIGHTS_DIR / "ribs-v1.yaml"
@@ -44,31 +49,21 @@ SUFFIXES = ("_spine", "_ct", "", "_3mm")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vfscreen.training.ribs",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = CommandLine("ribs", __doc__)
 
-    prepare = commands.add_parser("prepare", help="readings and synthetic patients -> cases")
+    prepare = commands.add("prepare", "readings and synthetic patients -> cases", _prepare)
     _add_readings(prepare)
     prepare.add_argument("--phantoms", type=int, default=0, help="number of synthetic patients")
     prepare.add_argument("--cases", type=Path, required=True)
-    prepare.set_defaults(run_command=_prepare)
 
-    train = commands.add_parser("train", help="train on CASES; the same command resumes")
+    train = commands.add("train", "train on CASES; the same command resumes", _train)
     train.add_argument("--cases", type=Path, required=True)
     add_run_arguments(train, steps=700, batch=32)
-    train.set_defaults(run_command=_train)
 
-    export = commands.add_parser("export", help="a checkpoint as weights beside a card")
-    export.add_argument("--checkpoint", type=Path, required=True)
-    export.add_argument("--card", type=Path, default=DEFAULT_CARD)
-    export.add_argument("--like", type=Path, help="a card to take the written parts from, for a new one")
-    export.set_defaults(run_command=_export)
+    export = commands.add("export", "a checkpoint as weights beside a card", _export)
+    add_export_arguments(export, DEFAULT_CARD, like="a card to take the written parts from, for a new one")
 
-    evaluate = commands.add_parser("evaluate", help="levels of readings and synthetic patients, by the whole chain")
+    evaluate = commands.add("evaluate", "levels of readings and synthetic patients, by the whole chain", _evaluate)
     _add_readings(evaluate)
     evaluate.add_argument("--phantoms", type=int, default=0, help="synthetic patients, other than those trained on")
     evaluate.add_argument("--card", type=Path, help="rib weights in place of the release's; 'none' for none")
@@ -76,11 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     evaluate.add_argument("--crop", metavar="FIRST-LAST", help="only the slices of these levels of each reading")
     evaluate.add_argument("--device", default="auto")
     evaluate.add_argument("--record", metavar="DATA", help="put the numbers on the card as measured on DATA")
-    evaluate.set_defaults(run_command=_evaluate)
 
-    parsed = parser.parse_args(arguments)
-    status: int = parsed.run_command(parsed)
-    return status
+    return commands.run(arguments)
 
 
 def _add_readings(command: argparse.ArgumentParser) -> None:
@@ -125,16 +117,7 @@ def _prepare(parsed: argparse.Namespace) -> int:
 
 
 def _train(parsed: argparse.Namespace) -> int:
-    settings = RibTrainSettings(
-        cases=parsed.cases,
-        run=parsed.run,
-        steps=parsed.steps,
-        batch=parsed.batch,
-        seed=parsed.seed,
-        threads=parsed.threads,
-        device=parsed.device,
-        exclude=tuple(parsed.exclude),
-    )
+    settings = RibTrainSettings(cases=parsed.cases, **run_values(parsed))
     print(train_ribs(settings))
     return 0
 
@@ -159,7 +142,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         columns.append(synthetic_column(seed, models, settings))
         _print_column(columns[-1])
     numbers = summarise_levels(columns)
-    _print_numbers(numbers)
+    print_numbers(numbers)
     if parsed.record:
         record_metrics(parsed.card or DEFAULT_CARD, parsed.record, _command(parsed), numbers)
     return 0 if columns else 1
@@ -172,12 +155,6 @@ def _print_column(column: NamedColumn) -> None:
         f"{int(column.certain.sum())}, probability {column.probability.min():.2f} to {column.probability.max():.2f}, "
         f"{column.truth[0]}-{column.truth[-1]}{mark}"
     )
-
-
-def _print_numbers(numbers: Sequence[Number]) -> None:
-    for number in numbers:
-        interval = "" if number.ci95 is None else f"  [{number.ci95[0]:.3f}, {number.ci95[1]:.3f}]"
-        print(f"  {number.name}: {number.value:.3f}{interval}  n={number.n}")
 
 
 def _command(parsed: argparse.Namespace) -> str:

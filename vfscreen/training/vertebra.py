@@ -24,6 +24,7 @@ from vfscreen.models.endplates import load_endplate_reader
 from vfscreen.models.registry import WEIGHTS_DIR, release_cards
 from vfscreen.models.vertebra import load_vertebra_detector
 from vfscreen.spine.centreline import fit_centreline
+from vfscreen.training.run_arguments import CommandLine, add_export_arguments
 from vfscreen.training.slab_cases import save_case
 from vfscreen.training.vertebra_evaluate import (
     Number,
@@ -55,19 +56,13 @@ DEFAULT_CARD = WEIGHTS_DIR / "vertebra-v1.yaml"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vfscreen.training.vertebra",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = CommandLine("vertebra", __doc__)
 
-    prepare = commands.add_parser("prepare", help="cut slab cases into WORK/cases")
+    prepare = commands.add("prepare", "cut slab cases into WORK/cases", _prepare)
     prepare.add_argument("--work", type=Path, required=True)
     _add_sources(prepare, "--readings")
-    prepare.set_defaults(run_command=_prepare)
 
-    training = commands.add_parser("train", help="train on WORK/cases; the same command resumes")
+    training = commands.add("train", "train on WORK/cases; the same command resumes", _train)
     training.add_argument("--work", type=Path, required=True)
     training.add_argument("--run", type=Path, required=True, help="folder of checkpoint.pt and log.csv")
     training.add_argument("--steps", type=int, default=20000)
@@ -77,14 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training.add_argument("--threads", type=int, default=1)
     training.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     training.add_argument("--case-weight", action="append", default=[], metavar="PREFIX=WEIGHT")
-    training.set_defaults(run_command=_train)
 
-    exporting = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
-    exporting.add_argument("--checkpoint", type=Path, required=True)
-    exporting.add_argument("--card", type=Path, default=DEFAULT_CARD)
-    exporting.set_defaults(run_command=_export)
+    exporting = commands.add("export", "a checkpoint as weights beside an existing card", _export)
+    add_export_arguments(exporting, DEFAULT_CARD)
 
-    evaluating = commands.add_parser("evaluate", help="measure weights and print the table")
+    evaluating = commands.add("evaluate", "measure weights and print the table", _evaluate)
     _add_sources(evaluating, "--data")
     evaluating.add_argument("--card", type=Path, default=DEFAULT_CARD)
     evaluating.add_argument("--endplates", type=Path, metavar="CARD", help="an endplate network's second look")
@@ -102,11 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="fit the grades' calibration on these, onto the endplates' card",
     )
-    evaluating.set_defaults(run_command=_evaluate)
 
-    parsed = parser.parse_args(arguments)
-    status: int = parsed.run_command(parsed)
-    return status
+    return commands.run(arguments)
 
 
 def _add_sources(parser: argparse.ArgumentParser, readings_flag: str) -> None:

@@ -70,18 +70,7 @@ def train(settings: TrainSettings) -> Path:
             outputs = network(batch.image.contiguous(memory_format=torch.channels_last))
         return vertebra_loss(outputs, batch)
 
-    loop = LoopSettings(
-        run=settings.run,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warm_up=settings.warm_up,
-        ema_decay=settings.ema_decay,
-        seed=settings.seed,
-        threads=settings.threads,
-        device=settings.device,
-        checkpoint_seconds=settings.checkpoint_seconds,
-    )
+    loop = LoopSettings.of(settings)
     return run_training(network, loop, batches, loss, PARTS, asdict(settings))
 
 

@@ -31,7 +31,13 @@ from vfscreen.training.film_bodies import FilmBody
 from vfscreen.training.film_cases import load_case
 from vfscreen.training.loop import averaged_weights
 from vfscreen.training.readings import load_reading
-from vfscreen.training.run_arguments import add_run_arguments
+from vfscreen.training.run_arguments import (
+    CommandLine,
+    add_export_arguments,
+    add_run_arguments,
+    print_numbers,
+    run_values,
+)
 from vfscreen.training.view_cases import from_film_case, project_body, save_view_case
 from vfscreen.training.view_data import TONE
 from vfscreen.training.view_train import ViewTrainSettings, load_cases, measure, share_right, train_view, view_metrics
@@ -41,44 +47,31 @@ DEFAULT_CARD = WEIGHTS_DIR / "film-view-v1.yaml"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vfscreen.training.view",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = CommandLine("view", __doc__)
 
-    prepare = commands.add_parser("prepare", help="project bodies, bin film cases of a pool; what exists is kept")
+    prepare = commands.add("prepare", "project bodies, bin film cases of a pool; what exists is kept", _prepare)
     prepare.add_argument("--data", type=Path, help="folder with NAME_six_points.json and NAME_3mm.nii.gz")
     prepare.add_argument("--name", action="append", default=[], help="a reading; give it again for more")
     prepare.add_argument("--pool", type=Path, action="append", default=[], help="folder of film cases")
     prepare.add_argument("--cases", type=Path, required=True)
     prepare.add_argument("--seed", type=int, default=0)
-    prepare.set_defaults(run_command=_prepare)
 
-    train = commands.add_parser("train", help="train on CASES; the same command resumes")
+    train = commands.add("train", "train on CASES; the same command resumes", _train)
     train.add_argument("--cases", type=Path, required=True)
     add_run_arguments(train, steps=900, batch=24)
-    train.set_defaults(run_command=_train)
 
-    export = commands.add_parser("export", help="a checkpoint as weights beside a card")
-    export.add_argument("--checkpoint", type=Path, required=True)
-    export.add_argument("--card", type=Path, default=DEFAULT_CARD)
-    export.add_argument("--like", type=Path, help="card or YAML with the parts that a person writes")
-    export.set_defaults(run_command=_export)
+    export = commands.add("export", "a checkpoint as weights beside a card", _export)
+    add_export_arguments(export, DEFAULT_CARD, like="card or YAML with the parts that a person writes")
 
-    evaluate = commands.add_parser("evaluate", help="shares right, on projections or on lateral films, head up")
+    evaluate = commands.add("evaluate", "shares right, on projections or on lateral films, head up", _evaluate)
     evaluate.add_argument("--card", type=Path, default=DEFAULT_CARD)
     evaluate.add_argument("--cases", type=Path)
     evaluate.add_argument("--only", nargs="*", default=[], help="beginnings of sources' names")
     evaluate.add_argument("--count", type=int, default=600)
     evaluate.add_argument("--films", type=Path, action="append", default=[], help="folder of lateral films, head up")
     evaluate.add_argument("--record", metavar="DATA", help="put the numbers on the card as measured on DATA")
-    evaluate.set_defaults(run_command=_evaluate)
 
-    parsed = parser.parse_args(arguments)
-    status: int = parsed.run_command(parsed)
-    return status
+    return commands.run(arguments)
 
 
 def _prepare(parsed: argparse.Namespace) -> int:
@@ -99,16 +92,7 @@ def _prepare(parsed: argparse.Namespace) -> int:
 
 
 def _train(parsed: argparse.Namespace) -> int:
-    settings = ViewTrainSettings(
-        cases=parsed.cases,
-        run=parsed.run,
-        steps=parsed.steps,
-        batch=parsed.batch,
-        seed=parsed.seed,
-        threads=parsed.threads,
-        device=parsed.device,
-        exclude=tuple(parsed.exclude),
-    )
+    settings = ViewTrainSettings(cases=parsed.cases, **run_values(parsed))
     print(train_view(settings))
     return 0
 
@@ -155,9 +139,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         cases = load_cases(parsed.cases, only=tuple(parsed.only))
         command = f"python -m vfscreen.training.view evaluate --cases CASES --only {' '.join(parsed.only)}"
         metrics = view_metrics(measure(network, cases, parsed.count, seed=0), what, f"{command} --count {parsed.count}")
-    for metric in metrics:
-        interval = "" if metric.ci95 is None else f"  [{metric.ci95[0]:.3f}, {metric.ci95[1]:.3f}]"
-        print(f"  {metric.name}: {metric.value:.3f}{interval}  n={metric.n}")
+    print_numbers(metrics)
     if parsed.record:
         others = tuple(m for m in card.metrics if m.data != parsed.record)
         write_card(card.model_copy(update={"metrics": (*others, *metrics)}), parsed.card)

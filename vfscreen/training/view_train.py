@@ -21,7 +21,7 @@ from vfscreen.evaluation.binary import wilson
 from vfscreen.models.cards import Metric
 from vfscreen.models.film_ports import VIEWS
 from vfscreen.models.film_view import FilmViewNet
-from vfscreen.training.loop import LoopSettings, run_training
+from vfscreen.training.loop import CaseRun, LoopSettings, run_training
 from vfscreen.training.view_cases import ViewCase, load_view_case
 from vfscreen.training.view_data import UNKNOWN, ViewBatch, batches, by_view, draw_sample, stack
 
@@ -33,18 +33,11 @@ SMOOTHING = 0.02
 
 
 @dataclass(frozen=True)
-class ViewTrainSettings:
-    """One run on CASES. exclude: beginnings of sources' names that are held out."""
+class ViewTrainSettings(CaseRun):
+    """One run on CASES; what is excluded is named by its sources."""
 
-    cases: Path
-    run: Path
     steps: int = 2500
     batch: int = 24
-    learning_rate: float = 2e-3
-    seed: int = 0
-    threads: int = 1
-    device: str = "cpu"
-    exclude: tuple[str, ...] = ()
 
 
 def load_cases(folder: Path, exclude: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> list[ViewCase]:
@@ -65,18 +58,7 @@ def train_view(settings: ViewTrainSettings) -> Path:
     def open_batches(start: int) -> Iterator[Iterator[ViewBatch]]:
         yield batches(cases, settings.batch, (settings.seed, start), device)
 
-    loop = LoopSettings(
-        run=settings.run,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        weight_decay=0.05,
-        warm_up=min(100, settings.steps // 10 + 1),
-        ema_decay=0.99,
-        seed=settings.seed,
-        threads=settings.threads,
-        device=settings.device,
-        log_every=50,
-    )
+    loop = LoopSettings.short(settings, log_every=50)
     network = FilmViewNet()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
     return run_training(network, loop, open_batches, view_loss, HEADS, asdict(settings))
