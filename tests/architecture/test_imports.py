@@ -52,7 +52,8 @@ ALLOWED: dict[str, set[str]] = {
     # the picture draws a screening's result, and a shard draws the picture: one layer, told apart by pure values
     "vfscreen.report": MEASURING
     | {
-        *("vfscreen.report.overlay", "vfscreen.report.film_overlay", "vfscreen.report.canvas", "vfscreen.report.marks"),
+        *("vfscreen.report.overlay", "vfscreen.report.film_overlay"),
+        *("vfscreen.report.layout", "vfscreen.report.canvas", "vfscreen.report.marks"),
         *("vfscreen.screening.result", "vfscreen.screening.film_result"),
     },
     "vfscreen.screening": MEASURING

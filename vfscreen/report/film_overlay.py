@@ -10,7 +10,6 @@ its points. The film itself is not straightened: a reader knows films as they ar
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,30 +19,30 @@ from PIL import Image, ImageDraw
 
 from vfscreen.geometry.radiograph import Radiograph
 from vfscreen.geometry.upright import UprightFilm
-from vfscreen.report.canvas import BACKGROUND, FAINT, TEXT, film_grey, font
-from vfscreen.report.marks import (
-    apart,
-    colour_of,
-    count_summary,
-    finding,
-    flagged,
-    label_of,
-    mark_body,
-    measurements,
-    patient_summary,
-    table_entry,
+from vfscreen.report.canvas import film_grey
+from vfscreen.report.layout import (
+    FOOT_PX,
+    HEAD_PX,
+    HEIGHT_PX,
+    MARGIN_PX,
+    draw_enlargements,
+    draw_head,
+    draw_note,
+    draw_ruler,
+    draw_sides,
+    draw_unmeasured,
+    enlargements,
+    new_canvas,
+    png,
 )
+from vfscreen.report.marks import apart, colour_of, flagged, mark_body, measurements, table_entry
 from vfscreen.screening.film_result import FilmResult, FilmVertebra, PictureReading
 
 Float = NDArray[np.float64]
 
-_HEIGHT_PX = 1150
 _WIDTH_MAX_PX = 900
 _SCALE_MAX = 6.0
 _TABLE_PX = 520
-_HEAD_PX = 94
-_FOOT_PX = 30
-_MARGIN_PX = 14
 _AROUND = 3.0
 """Body heights of picture shown around the column."""
 _DETAIL = (2.7, 2.1)
@@ -101,26 +100,18 @@ def draw_film_overlay(film: Radiograph, result: FilmResult, title: str, flagged_
     overview = _overview(grey, upright, course, body_px)
     shown, left_out = flagged(result.vertebrae, flagged_grade_min)
     details, width, height = _detail_views(grey, upright, shown, body_px, overview)
-    canvas = Image.new("RGB", (width, height), BACKGROUND)
+    canvas = new_canvas(width, height)
     draw = ImageDraw.Draw(canvas)
     overview.paste(canvas)
-    _head(draw, title, result)
+    draw_head(draw, title, result.patient, result.vertebrae, _picture_summary(result.picture))
     _frame_of_reference(draw, overview, film, result)
     for vertebra in result.vertebrae:
         _mark(draw, overview, upright, vertebra, arm=4.0, uncertainty=False)
     _table(draw, overview, upright, result.vertebrae)
-    for vertebra, plain, marked in details:
-        plain.paste(canvas)
-        marked.paste(canvas)
-        _mark(draw, marked, upright, vertebra, arm=6.0, uncertainty=True)
-        draw.text((plain.x, plain.y - 20), label_of(vertebra), font=font(15, bold=True), fill=colour_of(vertebra))
-        draw.text((plain.x + 110, plain.y - 19), finding(vertebra), font=font(13), fill=TEXT)
-    if left_out:
-        note = f"{left_out} more flagged vertebrae are not enlarged"
-        draw.text((width - 330, height - 22), note, font=font(12), fill=FAINT)
-    stream = io.BytesIO()
-    canvas.save(stream, "PNG", compress_level=4)
-    return stream.getvalue()
+    draw_enlargements(
+        canvas, details, lambda view, v: _mark(draw, view, upright, v, arm=6.0, uncertainty=True), left_out
+    )
+    return png(canvas)
 
 
 def _body_px(result: FilmResult) -> float:
@@ -136,8 +127,8 @@ def _overview(grey: NDArray[np.uint8], upright: UprightFilm, course: Float, body
     low, high = course.min(axis=0) - around, course.max(axis=0) + around
     r0, c0 = (max(int(v), 0) for v in low)
     r1, c1 = min(int(high[0]) + 1, rows), min(int(high[1]) + 1, columns)
-    scale = min(_HEIGHT_PX / max(r1 - r0, 1), _WIDTH_MAX_PX / max(c1 - c0, 1), _SCALE_MAX)
-    return _View(grey, r0, c0, r1 - r0, c1 - c0, scale, _MARGIN_PX, _HEAD_PX)
+    scale = min(HEIGHT_PX / max(r1 - r0, 1), _WIDTH_MAX_PX / max(c1 - c0, 1), _SCALE_MAX)
+    return _View(grey, r0, c0, r1 - r0, c1 - c0, scale, MARGIN_PX, HEAD_PX)
 
 
 def _detail_views(
@@ -147,17 +138,14 @@ def _detail_views(
     left = overview.x + overview.size[0] + _TABLE_PX
     columns, rows = (max(round(share * body_px), 8) for share in _DETAIL)
     scale = _DETAIL_PX / columns
-    block_w, block_h = 2 * _DETAIL_PX + 8 + _MARGIN_PX, round(rows * scale) + 34
-    height = max(_HEAD_PX + overview.size[1] + _FOOT_PX, _HEAD_PX + block_h + _FOOT_PX, 300)
-    fit = max(1, (height - _HEAD_PX - _FOOT_PX) // block_h)
-    details = []
-    for n, vertebra in enumerate(shown):
-        x, y = left + (n // fit) * block_w, _HEAD_PX + 22 + (n % fit) * block_h
+
+    def crop(vertebra: FilmVertebra, x: int, y: int) -> _View:
         row, column = upright.from_stored(vertebra.centre_px)
         corner = round(float(row) - rows / 2), round(float(column) - columns / 2)
-        views = [_View(grey, *corner, rows, columns, scale, at, y) for at in (x, x + _DETAIL_PX + 8)]
-        details.append((vertebra, views[0], views[1]))
-    return details, left + -(-len(shown) // fit) * block_w + _MARGIN_PX, height
+        return _View(grey, *corner, rows, columns, scale, x, y)
+
+    block = _DETAIL_PX, round(rows * scale)
+    return enlargements(shown, crop, block, left, max(HEAD_PX + overview.size[1] + FOOT_PX, 300))
 
 
 def _mark(
@@ -166,21 +154,13 @@ def _mark(
     """Points and heights; in enlargements also a circle of two standard deviations about each point."""
     colour = colour_of(vertebra)
     if vertebra.keypoints_px is None:
-        x, y = view.at(upright.from_stored(vertebra.centre_px))
-        draw.line((x - 14, y, x + 14, y), fill=colour, width=2)
+        draw_unmeasured(draw, view.at(upright.from_stored(vertebra.centre_px)), colour)
         return
     points = [view.at(p) for p in upright.from_stored(vertebra.keypoints_px)]
     radii = None
     if uncertainty and vertebra.keypoint_sd_px is not None:
         radii = [2 * float(sd) * view.scale for sd in vertebra.keypoint_sd_px]
     mark_body(draw, points, colour, arm, radii)
-
-
-def _head(draw: ImageDraw.ImageDraw, title: str, result: FilmResult) -> None:
-    draw.text((_MARGIN_PX, 8), title, font=font(14), fill=FAINT)
-    draw.text((_MARGIN_PX, 30), patient_summary(result.patient), font=font(17, bold=True), fill=TEXT)
-    draw.text((_MARGIN_PX, 53), count_summary(result.vertebrae), font=font(13), fill=FAINT)
-    draw.text((_MARGIN_PX, 72), _picture_summary(result.picture), font=font(13), fill=FAINT)
 
 
 def _picture_summary(picture: PictureReading) -> str:
@@ -196,20 +176,14 @@ def _picture_summary(picture: PictureReading) -> str:
 
 def _frame_of_reference(draw: ImageDraw.ImageDraw, view: _View, film: Radiograph, result: FilmResult) -> None:
     """Anterior, posterior, a ruler of 50 mm where a pixel is known to be so much, and what the view is."""
-    width, height = view.size
     if result.strip is not None:
-        left, right = ("P", "A") if result.strip.course.anterior_is_right else ("A", "P")
-        draw.text((view.x + 4, view.y + height // 2), left, font=font(14, bold=True), fill=TEXT)
-        draw.text((view.x + width - 16, view.y + height // 2), right, font=font(14, bold=True), fill=TEXT)
+        draw_sides(draw, view, *("PA" if result.strip.course.anterior_is_right else "AP"))
     note = "Lateral film; contrast raised for looking. Quantitative screening, to be verified."
     if film.patient_spacing_mm is None:
         note += "  Not calibrated: ratios, no millimetres."
     else:
-        length = 50.0 / film.patient_spacing_mm[0] * view.scale
-        x, y = view.x + width - 10, view.y + height - 12
-        draw.line((x, y - length, x, y), fill=TEXT, width=2)
-        draw.text((x - 50, y - 14), "50 mm", font=font(12), fill=TEXT)
-    draw.text((view.x, view.y + height + 8), note, font=font(12), fill=FAINT)
+        draw_ruler(draw, view, view.scale / film.patient_spacing_mm[0])
+    draw_note(draw, view, note)
 
 
 def _table(draw: ImageDraw.ImageDraw, view: _View, upright: UprightFilm, vertebrae: Sequence[FilmVertebra]) -> None:

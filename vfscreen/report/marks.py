@@ -1,7 +1,7 @@
 """How pictures write and mark findings: labels, grades, probabilities, colours; the same on a CT and on a film.
 
 Belongs here: words and marks that several pictures share. Does not belong here: drawing tools (canvas), layouts
-(overlay, film_overlay).
+(layout, overlay, film_overlay).
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ plain and once with its points.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,31 +19,31 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from vfscreen.density.result import SeriesDensity, VertebraDensity
-from vfscreen.report.canvas import BACKGROUND, FAINT, REGION, TEXT, font, grey_image
-from vfscreen.report.marks import (
-    apart,
-    colour_of,
-    count_summary,
-    finding,
-    flagged,
-    label_of,
-    mark_body,
-    measurements,
-    patient_summary,
-    table_entry,
+from vfscreen.report.canvas import REGION, font, grey_image
+from vfscreen.report.layout import (
+    FOOT_PX,
+    HEAD_PX,
+    HEIGHT_PX,
+    MARGIN_PX,
+    draw_enlargements,
+    draw_head,
+    draw_note,
+    draw_ruler,
+    draw_sides,
+    draw_unmeasured,
+    enlargements,
+    new_canvas,
+    png,
 )
+from vfscreen.report.marks import apart, colour_of, flagged, mark_body, measurements, table_entry
 from vfscreen.schema.names import FocalLesion
 from vfscreen.screening.result import ScreeningResult, Vertebra
 from vfscreen.spine.straighten import StraightenedSlab
 
 Float = NDArray[np.float64]
 
-_HEIGHT_PX = 1150
 _SCALE_MIN, _SCALE_MAX = 2.0, 5.0
 _TABLE_PX = 620
-_HEAD_PX = 94
-_FOOT_PX = 30
-_MARGIN_PX = 14
 _DETAIL_MM = (58.0, 46.0)
 _DETAIL_SCALE = 5.0
 _HU_X = 408
@@ -92,30 +91,20 @@ def draw_overlay(result: ScreeningResult, title: str, flagged_grade_min: int = 1
     slab = result.slab
     px = slab.spec.pixel_mm
     rows, columns = slab.hu.shape[1:]
-    scale = float(np.clip(_HEIGHT_PX / (rows * px), _SCALE_MIN, _SCALE_MAX))
-    overview = _View(slab, 0, 0, rows, columns, scale * px, _MARGIN_PX, _HEAD_PX)
+    scale = float(np.clip(HEIGHT_PX / (rows * px), _SCALE_MIN, _SCALE_MAX))
+    overview = _View(slab, 0, 0, rows, columns, scale * px, MARGIN_PX, HEAD_PX)
     shown, left_out = flagged(result.vertebrae, flagged_grade_min)
     details, width, height = _detail_views(slab, shown, overview)
-    canvas = Image.new("RGB", (width, height), BACKGROUND)
+    canvas = new_canvas(width, height)
     draw = ImageDraw.Draw(canvas)
     overview.paste(canvas)
-    _head(draw, title, result)
+    draw_head(draw, title, result.patient, result.vertebrae, _density_summary(result.density))
     _frame_of_reference(draw, overview)
     for vertebra in result.vertebrae:
         _mark(draw, overview, vertebra, arm=4.0, uncertainty=False)
     _table(draw, overview, result.vertebrae)
-    for vertebra, plain, marked in details:
-        plain.paste(canvas)
-        marked.paste(canvas)
-        _mark(draw, marked, vertebra, arm=6.0, uncertainty=True)
-        draw.text((plain.x, plain.y - 20), label_of(vertebra), font=font(15, bold=True), fill=colour_of(vertebra))
-        draw.text((plain.x + 110, plain.y - 19), finding(vertebra), font=font(13), fill=TEXT)
-    if left_out:
-        note = f"{left_out} more flagged vertebrae are not enlarged"
-        draw.text((width - 330, height - 22), note, font=font(12), fill=FAINT)
-    stream = io.BytesIO()
-    canvas.save(stream, "PNG", compress_level=4)
-    return stream.getvalue()
+    draw_enlargements(canvas, details, lambda view, v: _mark(draw, view, v, arm=6.0, uncertainty=True), left_out)
+    return png(canvas)
 
 
 def _detail_views(
@@ -123,31 +112,23 @@ def _detail_views(
 ) -> tuple[list[tuple[Vertebra, _View, _View]], int, int]:
     """(vertebra, plain crop, crop to mark) in columns beside the table, and the canvas' width and height."""
     left = overview.x + overview.size[0] + _TABLE_PX
-    height = _HEAD_PX + overview.size[1] + _FOOT_PX
     px = slab.spec.pixel_mm
     rows, columns = _DETAIL_MM[1] / px, _DETAIL_MM[0] / px
     scale = _DETAIL_SCALE * px
-    block_w, block_h = 2 * round(columns * scale) + 8 + _MARGIN_PX, round(rows * scale) + 34
-    height = max(height, _HEAD_PX + block_h + _FOOT_PX)
-    fit = max(1, (height - _HEAD_PX - _FOOT_PX) // block_h)
-    details = []
-    for n, vertebra in enumerate(shown):
-        x, y = left + (n // fit) * block_w, _HEAD_PX + 22 + (n % fit) * block_h
+
+    def crop(vertebra: Vertebra, x: int, y: int) -> _View:
         row, column = slab.from_lps(vertebra.centre_lps_mm)[:2]
-        views = [
-            _View(slab, row - rows / 2, column - columns / 2, rows, columns, scale, at, y)
-            for at in (x, x + round(columns * scale) + 8)
-        ]
-        details.append((vertebra, views[0], views[1]))
-    return details, left + -(-len(shown) // fit) * block_w + _MARGIN_PX, height
+        return _View(slab, row - rows / 2, column - columns / 2, rows, columns, scale, x, y)
+
+    block = round(columns * scale), round(rows * scale)
+    return enlargements(shown, crop, block, left, HEAD_PX + overview.size[1] + FOOT_PX)
 
 
 def _mark(draw: ImageDraw.ImageDraw, view: _View, vertebra: Vertebra, arm: float, uncertainty: bool) -> None:
     """Points and heights; in enlargements also a circle of two standard deviations about each point."""
     colour = colour_of(vertebra)
     if vertebra.keypoints_lps_mm is None:
-        x, y = view.at(view.slab.from_lps(vertebra.centre_lps_mm)[:2])
-        draw.line((x - 14, y, x + 14, y), fill=colour, width=2)
+        draw_unmeasured(draw, view.at(view.slab.from_lps(vertebra.centre_lps_mm)[:2]), colour)
         return
     if (outline := vertebra.density.outline_lps_mm) is not None:
         border = [view.at(p[:2]) for p in view.slab.from_lps(outline)]
@@ -157,13 +138,6 @@ def _mark(draw: ImageDraw.ImageDraw, view: _View, vertebra: Vertebra, arm: float
     if uncertainty and vertebra.keypoint_sd_mm is not None:
         radii = [2 * float(sd) * view.scale / view.slab.spec.pixel_mm for sd in vertebra.keypoint_sd_mm]
     mark_body(draw, points, colour, arm, radii)
-
-
-def _head(draw: ImageDraw.ImageDraw, title: str, result: ScreeningResult) -> None:
-    draw.text((_MARGIN_PX, 8), title, font=font(14), fill=FAINT)
-    draw.text((_MARGIN_PX, 30), patient_summary(result.patient), font=font(17, bold=True), fill=TEXT)
-    draw.text((_MARGIN_PX, 53), count_summary(result.vertebrae), font=font(13), fill=FAINT)
-    draw.text((_MARGIN_PX, 72), _density_summary(result.density), font=font(13), fill=FAINT)
 
 
 def _density_summary(density: SeriesDensity) -> str:
@@ -190,15 +164,11 @@ def _attenuation(density: VertebraDensity) -> str:
 
 def _frame_of_reference(draw: ImageDraw.ImageDraw, view: _View) -> None:
     """Anterior, posterior, a ruler of 50 mm, and what the view is."""
-    width, height = view.size
-    draw.text((view.x + 4, view.y + height // 2), "A", font=font(14, bold=True), fill=TEXT)
-    draw.text((view.x + width - 16, view.y + height // 2), "P", font=font(14, bold=True), fill=TEXT)
-    length = 50.0 / view.slab.spec.pixel_mm * view.scale
-    x, y = view.x + width - 10, view.y + height - 12
-    draw.line((x, y - length, x, y), fill=TEXT, width=2)
-    draw.text((x - 50, y - 14), "50 mm", font=font(12), fill=TEXT)
-    note = "Straightened along the spine; sagittal, middle plane. Quantitative screening, to be verified."
-    draw.text((view.x, view.y + height + 8), note, font=font(12), fill=FAINT)
+    draw_sides(draw, view, "A", "P")
+    draw_ruler(draw, view, view.scale / view.slab.spec.pixel_mm)
+    draw_note(
+        draw, view, "Straightened along the spine; sagittal, middle plane. Quantitative screening, to be verified."
+    )
 
 
 def _table(draw: ImageDraw.ImageDraw, view: _View, vertebrae: Sequence[Vertebra]) -> None:
