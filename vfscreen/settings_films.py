@@ -30,7 +30,14 @@ class FilmScreeningSettings(Section):
     """What the chain takes for a lateral film of a spine, and for a vertebra on it. Part of the model release."""
 
     view_probability_min: float = Field(
-        0.5, gt=0, lt=1, description="A film is lateral from this probability on; below it is view_not_lateral."
+        0.25,
+        gt=0,
+        lt=1,
+        description="A film is lateral from this probability on; below it is view_not_lateral. Low: what "
+        "passes is looked at for a column all the same.",
+    )
+    rotation_probability_min: float = Field(
+        0.6, gt=0, lt=1, description="A film is turned where the network is at least so sure of the turn."
     )
     region_probability_min: float = Field(
         0.5, gt=0, lt=1, description="Rejected as region_not_spine where 'other' is at least this probable."

@@ -234,12 +234,13 @@ def test_levels_are_uncertain_where_neither_end_is_in_view() -> None:
     assert not any(v.level_certain for v in result.vertebrae)
 
 
-def test_the_lower_end_of_the_column_fixes_the_numbering() -> None:
+def test_the_lower_end_of_the_column_numbers_it_and_makes_nothing_certain() -> None:
     levels = ("T11", "T12", "L1", "L2", "L3", "L4", "L5")
     patient = make_film_patient(levels, below=6.0)
     result = screened(draw(patient), oracle_film_models(patient))
     assert [v.vertebra_level for v in result.vertebrae] == list(levels)
-    assert all(v.level_certain for v in result.vertebrae)
+    assert min(v.level_probability or 0.0 for v in result.vertebrae) > 0.9
+    assert not any(v.level_certain for v in result.vertebrae)  # one end is not enough
 
 
 class Silent(OracleFilmDetector):

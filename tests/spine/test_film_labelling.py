@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.spine.test_labelling import CANONICAL, centres, span, votes
 from vfscreen.schema.names import LEVELS
-from vfscreen.spine.film_labelling import film_sizes, label_film_column
+from vfscreen.spine.film_labelling import film_sizes, is_counted, label_film_column
 from vfscreen.spine.labelling import LabelledColumn
 
 OUT_OF_VIEW = (0.5, 0.5)
@@ -111,3 +111,29 @@ def test_nothing_and_one() -> None:
     assert label_film_column(np.zeros((0, 2)), np.zeros((0, len(LEVELS))), OUT_OF_VIEW).levels == ()
     alone = label_film_column(np.array([[100.0, 50.0]]), votes(["L2"], 6.0), OUT_OF_VIEW)
     assert alone.levels == ("L2",) and alone.landmarks == ()
+
+
+def test_finds_on_the_skull_are_none_of_the_column() -> None:
+    """A whole column with two finds above it: counted right, named without them."""
+    levels = span("C3", 22)
+    points = film_centres(levels, 3.0)
+    step = points[1] - points[0]
+    head = [points[0] - 2.0 * step + [0.0, 20.0], points[0] - 1.1 * step]
+    scores = np.concatenate([np.zeros((2, len(LEVELS))), votes(levels, 2.0)])
+    column = label_film_column(np.concatenate([head, points]), scores, (4.0, 4.0))
+    assert column.first >= 1
+    assert list(column.levels[2:]) == levels
+    assert all(level is None for level in column.levels[: column.first])
+    assert is_counted(column)
+
+
+@pytest.mark.parametrize(("levels", "visible"), [(span("T4", 14), (0.5, 4.0)), (span("C3", 20), (4.0, 0.5))])
+def test_one_end_counts_nothing(levels: list[str], visible: tuple[float, float]) -> None:
+    assert not is_counted(label_film_column(film_centres(levels, 3.0), votes(levels), visible))
+
+
+def test_a_missed_vertebra_makes_the_count_uncertain() -> None:
+    levels = span("C3", 22)
+    kept = [level for level in levels if level != "T5"]
+    assert is_counted(label_film_column(film_centres(levels, 3.0), votes(levels), (4.0, 4.0)))
+    assert not is_counted(label_film_column(film_centres(kept, 3.0), votes(kept), (4.0, 4.0)))

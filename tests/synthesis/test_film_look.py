@@ -66,6 +66,11 @@ def test_wide_blurs_agree_with_exact_ones() -> None:
         assert np.abs(smooth(image, sigma) - exact)[20:-20, 20:-20].max() < 0.12 * image.std()
 
 
+@pytest.mark.parametrize("shape", [(2, 300), (300, 1), (3, 3)])
+def test_a_sliver_of_a_film_is_blurred_too(shape: tuple[int, int]) -> None:
+    assert np.allclose(smooth(np.full(shape, 7.0, dtype=np.float32), 60.0), 7.0, atol=1e-3)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_any_look_gives_a_film_and_the_same_one_again(seed: int) -> None:
     points = np.array([[(60 + 30 * n + s * 10.0, 70 + a * 15.0) for a in (-1, 0, 1) for s in (-1, 1)] for n in (0, 1)])

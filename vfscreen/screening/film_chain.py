@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from vfscreen.errors import ReasonCode, Rejected, Stage
 from vfscreen.geometry.radiograph import Radiograph
 from vfscreen.geometry.upright import UprightFilm
-from vfscreen.models.film_ports import FilmModels, FilmView
+from vfscreen.models.film_ports import ROTATIONS_DEG, FilmModels, FilmView
 from vfscreen.screening.film_fresh import with_fresh
-from vfscreen.screening.film_look import Look, look_along
+from vfscreen.screening.film_look import FACING_CERTAIN, Look, look_along
 from vfscreen.screening.film_measure import found_on_film, interpret_film
 from vfscreen.screening.film_picture import look_at_picture, side_in_stored, why_not_lateral_spine
 from vfscreen.screening.film_result import FilmResult
@@ -45,7 +45,7 @@ def screen_film(
     checkpoint: called between the steps; what it raises ends the screening. A film that is not for screening, or on
     which nothing was found, comes back with the reason in `rejected`; nothing else is raised by intent.
     """
-    picture, seen = look_at_picture(film, models.view)
+    picture, seen = look_at_picture(film, models.view, settings.films)
     result = FilmResult(picture, film.height_calibrated)
     if why := why_not_lateral_spine(picture, settings.films):
         return replace(result, rejected=why)
@@ -54,7 +54,7 @@ def screen_film(
     upright = UprightFilm.of(film, rotation_deg)
     located = models.locator.locate(upright.image, upright.inside)
     checkpoint()
-    right = _facing_right(located.anterior_is_right_probability, seen)
+    right = _facing_right(located.anterior_is_right_probability, seen, rotation_deg)
     look = look_along(upright, located, right, models)
     checkpoint()
     if look is None:
@@ -101,20 +101,24 @@ def _measured(
     found = [
         found_on_film(upright, strip, detection, column, i, settings.level_certain_probability)
         for i, detection in enumerate(look.detections)
-        # fainter ones had their say in the column; a sacrum that looked like a vertebra is none
-        if detection.score >= settings.films.detection_threshold and column.levels[i] != "S"
+        # fainter ones had their say in the column; a skull or a sacrum that looked like a vertebra is none
+        if detection.score >= settings.films.detection_threshold and i >= column.first and column.levels[i] != "S"
     ]
     if not found:
-        return replace(result, rejected=_nothing_found("Nothing but the sacrum was detected."))
+        return replace(result, rejected=_nothing_found("No vertebra was seen well enough."))
     patient_mm = mm_a_px if film.height_calibrated else None
     vertebrae = interpret_film(found, upright, patient_mm, settings, models.grade_calibration)
     vertebrae = with_fresh(vertebrae, film, models.fresh)
     return replace(result, vertebrae=vertebrae, patient=summarise(vertebrae))
 
 
-def _facing_right(locator_says: float, seen: FilmView | None) -> float:
-    """Probability that the patient faces the right edge of the upright picture: two networks' odds, averaged."""
-    said = [locator_says] if seen is None else [locator_says, seen.anterior_is_right_probability]
+def _facing_right(locator_says: float, seen: FilmView | None, rotation_deg: int) -> float:
+    """Probability that the patient faces the right edge of the upright picture: the locator's word where it is sure or
+    the view network saw the picture turned otherwise, else both networks' odds, averaged."""
+    said = [locator_says]
+    unsure = max(locator_says, 1.0 - locator_says) < FACING_CERTAIN
+    if unsure and seen is not None and ROTATIONS_DEG[int(np.argmax(seen.rotation))] == rotation_deg:
+        said.append(seen.anterior_is_right_probability)
     p = np.clip(said, _SURE, 1.0 - _SURE)
     return float(1.0 / (1.0 + np.exp(-np.mean(np.log(p / (1.0 - p))))))
 

@@ -22,6 +22,7 @@ from vfscreen.screening.film_result import FilmVertebra
 from vfscreen.screening.measure import judge
 from vfscreen.screening.truncation import is_cut_short, is_truncated
 from vfscreen.settings import ScreeningSettings
+from vfscreen.spine.film_labelling import is_counted
 from vfscreen.spine.film_strip import FilmStrip
 from vfscreen.spine.labelling import LabelledColumn
 
@@ -66,7 +67,7 @@ def found_on_film(
     return FoundOnFilm(
         vertebra_level=level,
         level_probability=None if level is None else probability,
-        level_certain=level is not None and bool(column.landmarks) and probability >= certain_from,
+        level_certain=level is not None and is_counted(column) and probability >= certain_from,
         detection_probability=float(detection.score),
         points=points,
         keypoint_sd=np.sqrt(np.mean(np.square(sd), axis=1)),

@@ -16,8 +16,12 @@ from vfscreen.screening.film_result import PictureReading
 from vfscreen.settings_films import FilmScreeningSettings
 
 
-def look_at_picture(film: Radiograph, reader: FilmViewReader | None) -> tuple[PictureReading, FilmView | None]:
+def look_at_picture(
+    film: Radiograph, reader: FilmViewReader | None, settings: FilmScreeningSettings
+) -> tuple[PictureReading, FilmView | None]:
     """What the release's view network says of a film, in words and as it came; without one, nothing.
+
+    Archives keep nearly all films head up: a turn that the network is not sure of is not made.
 
     A network that fails is done without: the locator and the detector see for themselves whether there is a column.
     """
@@ -27,13 +31,14 @@ def look_at_picture(film: Radiograph, reader: FilmViewReader | None) -> tuple[Pi
         seen = reader.read(film.image, film.inside)
     except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:
         return PictureReading(rotation_deg=0, problem=f"view not read: {type(error).__name__}: {error}"), None
-    region = int(np.argmax(seen.body_region))
+    region, turn = int(np.argmax(seen.body_region)), int(np.argmax(seen.rotation))
+    sure = seen.rotation[turn] >= settings.rotation_probability_min
     reading = PictureReading(
         view=names.FilmView(VIEWS[int(np.argmax(seen.view))]),
         view_probabilities={name: float(p) for name, p in zip(VIEWS, seen.view, strict=True)},
         body_region=names.BodyRegion(BODY_REGIONS[region]),
         body_region_probability=float(seen.body_region[region]),
-        rotation_deg=ROTATIONS_DEG[int(np.argmax(seen.rotation))],
+        rotation_deg=ROTATIONS_DEG[turn] if sure else 0,
     )
     return reading, seen
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
+from vfscreen.schema.names import LEVELS
 from vfscreen.spine.labelling import EndEvidence, LabelledColumn, SizePrior, label_column
 from vfscreen.spine.priors import SACRUM, STATES, Misses, neighbour_steps, patient_size_log_sd
 
@@ -47,7 +49,18 @@ _NECK_RARE = np.where([state.startswith("C") for state in STATES], np.log(0.05),
 """Films of the thoracic or lumbar spine seldom begin in the neck; those of so many vertebrae do. Without it, votes that
 say little let short lumbar columns pass for cervical ones, which are not graded."""
 
-_LOG_STEP = 0.05
+BOTH_ENDS = ("C2", "S")
+"""Landmarks between which vertebrae can be counted. One end is not enough: of fourteen real films the last detection
+was the L5 on ten, else an L4 or the sacrum, each time with votes to match."""
+
+HEAD_MAX = 6
+WHOLE_COLUMN = 21
+_HEAD_SHARE = 0.25
+_HEAD_LOG_LIKELIHOOD = float(np.log(0.5))
+"""Where so many vertebrae are found as a column has from C4 down, the first may lie on the skull: how many at most, how
+often one does, and the density of its distance to the next (any, over two units of log distance). Working values."""
+
+_LOG_STEP = 0.07
 """Sizes are tried in steps finer than the scatter of one distance (labelling.GAP_LOG_SD)."""
 
 
@@ -65,21 +78,48 @@ def label_film_column(
     millimetres a pixel of `centres_px`; of the patient where `calibrated`, else of the detector; None without.
 
     `landmarks` of the result: "S" where the column was seen to end in the lumbar spine, "C2" where in the neck.
+    `first`: detections before it lie on the head; they have no level and are no vertebrae.
     """
     centres = np.asarray(centres_px, dtype=np.float64).reshape(-1, 2)
-    if len(centres) == 0:
+    n = len(centres)
+    if n == 0:
         return label_column(np.zeros((0, 3)), level_scores)
     above, below = (v >= END_SEEN_BODY_HEIGHTS for v in visible)
+    sizes = film_sizes(centres, mm_a_px, calibrated)
+    stories = []
+    for head in range(min(HEAD_MAX, n - NECK_IN_VIEW) + 1 if n >= WHOLE_COLUMN else 1):
+        column = _label(centres[head:], level_scores[head:], above or head > 0, below, sizes)
+        log_prior = head * (np.log(_HEAD_SHARE) + _HEAD_LOG_LIKELIHOOD) + np.log(1.0 - _HEAD_SHARE)
+        stories.append((column.log_evidence + log_prior, head, column))
+    weights = np.exp([w for w, _, _ in stories] - logsumexp([w for w, _, _ in stories]))
+    _, head, best = stories[int(np.argmax(weights))]
+    posterior = np.zeros((n, len(STATES)))
+    for weight, (_, skipped, column) in zip(weights, stories, strict=True):
+        posterior[skipped:] += weight * column.posterior
+    levels = (None,) * head + best.levels
+    probabilities = np.array([0.0 if v is None else posterior[i, STATES.index(v)] for i, v in enumerate(levels)])
+    landmarks = ("C2",) * ((above or head > 0) and levels[head] in _FIRST)
+    landmarks += ("S",) * ("S" in levels or (below and levels[-1] in ("L5", "L6")))
+    return LabelledColumn(levels, np.clip(probabilities, 0.0, 1.0), posterior, landmarks, best.log_evidence, head)
+
+
+def is_counted(column: LabelledColumn) -> bool:
+    """Was the column seen from neck to sacrum without a vertebra missed between, and with the usual number of them?"""
+    named = [level for level in column.levels[column.first :] if level != "S"]
+    usual = [level for level in LEVELS if level not in ("T13", "L6")]
+    if not named or named[0] not in usual or set(BOTH_ENDS) - set(column.landmarks):
+        return False
+    first = usual.index(named[0])
+    return named == usual[first : first + len(named)]
+
+
+def _label(centres: Float, level_scores: Float, above: bool, below: bool, sizes: SizePrior) -> LabelledColumn:
+    """The column whose first detection is a vertebra. above, below: is the picture seen to go on beyond its ends?"""
     silent = np.zeros(len(STATES))
     first = (_end(_FIRST) if above else silent) + _NO_ATLAS + (_NECK_RARE if len(centres) < NECK_IN_VIEW else 0.0)
     ends = EndEvidence(first, _end(_LAST) if below else silent)
     flat = np.concatenate([centres, np.zeros((len(centres), 1))], axis=1)
-    column = label_column(
-        flat, level_scores, sizes=film_sizes(centres, mm_a_px, calibrated), ends=ends, misses=FILM_MISSES
-    )
-    landmarks = ("C2",) * (above and column.levels[0] in _FIRST)
-    landmarks += ("S",) * ("S" in column.levels or (below and column.levels[-1] in ("L5", "L6")))
-    return LabelledColumn(column.levels, column.probabilities, column.posterior, landmarks)
+    return label_column(flat, level_scores, sizes=sizes, ends=ends, misses=FILM_MISSES)
 
 
 def film_sizes(centres_px: Float, mm_a_px: float | None, calibrated: bool) -> SizePrior:

@@ -95,13 +95,16 @@ class LabelledColumn:
     levels: STATES names ("S" for a sacrum detected as vertebra), None where nothing could be decided.
     probabilities: (n,) posterior of each label. posterior: (n, len(STATES)).
     landmarks: what in view fixes the numbering: any of "C7-T1", "T12-L1", "S" (see spine.landmarks); without a rib
-    reader "S" at most.
+    reader "S" at most. log_evidence: how well the column's story as a whole fits, to compare stories of one column.
+    first: index of the first detection that is a vertebra; those before it are none (on films).
     """
 
     levels: tuple[str | None, ...]
     probabilities: Float
     posterior: Float
     landmarks: tuple[str, ...]
+    log_evidence: float = 0.0
+    first: int = 0
 
 
 def label_column(
@@ -146,7 +149,8 @@ def label_column(
     evidence, marginals = _forward_backward(emission, moves, last)
     paths, scores = _viterbi(emission, moves, last)
     evidence = evidence + size.log_prior
-    weight = np.exp(evidence - logsumexp(evidence))
+    total = float(logsumexp(evidence))
+    weight = np.exp(evidence - total)
     posterior = np.einsum("s,snk->nk", weight, marginals)
     path = paths[int(np.argmax(scores + size.log_prior))]
     probabilities = np.clip(posterior[np.arange(n), path], 0.0, 1.0)
@@ -154,9 +158,9 @@ def label_column(
         STATES[state] if p >= UNDECIDED_BELOW else None for state, p in zip(path, probabilities, strict=True)
     )
     if ribs is not None:
-        return LabelledColumn(levels, probabilities, posterior, clear_landmarks(levels, ribs))
+        return LabelledColumn(levels, probabilities, posterior, clear_landmarks(levels, ribs), total)
     sacrum_seen = sacrum_top_mm is not None or "S" in levels
-    return LabelledColumn(levels, probabilities, posterior, ("S",) if sacrum_seen else ())
+    return LabelledColumn(levels, probabilities, posterior, ("S",) if sacrum_seen else (), total)
 
 
 def wide_view_at(

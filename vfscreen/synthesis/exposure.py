@@ -156,7 +156,7 @@ def _tone(seen: Image, patient: NDArray[np.bool_], exposure: Exposure) -> Image:
 
 def smooth(image: Image, sigma_px: float) -> Image:
     """A Gaussian blur; a wide one is worked out on fewer pixels."""
-    step = int(sigma_px // 4)
+    step = min(int(sigma_px // 4), *image.shape)
     if step < 2:
         return np.asarray(gaussian_filter(image, sigma_px, truncate=3.0, mode="nearest"))
     small = uniform_filter(image, step, mode="nearest")[step // 2 :: step, step // 2 :: step]
