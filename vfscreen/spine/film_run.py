@@ -26,11 +26,11 @@ COLLAPSED = 2.0
 """More than so many standard deviations (squared) no size costs: a collapsed body is what is looked for."""
 MISSED_MAX = 4
 """More bodies than this without a detection between them part the column."""
-MISSED_COST = 0.5
+MISSED_COST = 0.35
 """What each body without a detection costs, in detections of score 1."""
 BELIEVED = 0.35
 """A detection of this score neither strengthens a chain nor weakens it."""
-_COST = 0.12
+_COST = 0.08
 """What one standard deviation (squared) of distance, side or size costs, in detections of score 1."""
 
 

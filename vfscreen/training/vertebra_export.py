@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from vfscreen.models.cards import PatchCard, SlabCard, WeightCard, save_tensors, write_card
@@ -95,6 +96,7 @@ def record_metrics(card_path: Path, data: str, command: str, numbers: Sequence[N
             "command": command,
         }
         for number in numbers
+        if np.isfinite(number.value)  # what nothing was measured on is no metric
     ]
     entry["metrics"] = kept + added
     write_card(WeightCard.model_validate(entry), card_path)
