@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk  # noqa: N813  # its usual name
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,

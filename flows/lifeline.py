@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from uuid import uuid4
 
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]  # no stubs
 
 MARK = "VFSCREEN_LIFELINE"
 TERMINATE_S = 10

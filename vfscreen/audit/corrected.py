@@ -246,7 +246,7 @@ def correct_audit(audit: Path, summary: Mapping[str, Any], reference: Path) -> d
     write_private(audit / f"{CORRECTED_FILE}.parquet", as_parquet(SCHEMA, rates))
     write_private(audit / f"{CORRECTED_FILE}.csv", as_csv(SCHEMA.names, rates))
     write_private(audit / f"{CORRECTED_FILE}.json", as_json(made))
-    return json.loads(as_json(made))  # type: ignore[no-any-return]
+    return json.loads(as_json(made))  # type: ignore[no-any-return]  # untyped
 
 
 def read_reference(path: Path) -> list[Row]:
@@ -259,7 +259,7 @@ def read_reference(path: Path) -> list[Row]:
             types = {n: REFERENCE_SCHEMA.field(n).type for n in names}
             options = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True)
             table = pa_csv.read_csv(path, convert_options=options)
-        return table.select(names).to_pylist()  # type: ignore[no-any-return]
+        return table.select(names).to_pylist()  # type: ignore[no-any-return]  # untyped
     except (OSError, KeyError, pa.ArrowException) as error:
         raise AuditInputError(
             f"{path} cannot be read as a reference standard ({error}); make it with `vfscreen audit import-reread`"

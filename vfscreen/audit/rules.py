@@ -105,9 +105,9 @@ class Rules(_Strict):
     @model_validator(mode="after")
     def _complete(self) -> Rules:
         for name, found, wanted in (
-            ("targets", set(self.targets), set(Target.__args__)),  # type: ignore[attr-defined]
+            ("targets", set(self.targets), set(Target.__args__)),  # type: ignore[attr-defined]  # of a Literal
             ("modifiers", set(self.modifiers), set(PROPERTIES)),
-            ("sections", set(self.sections), set(SectionKind.__args__)),  # type: ignore[attr-defined]
+            ("sections", set(self.sections), set(SectionKind.__args__)),  # type: ignore[attr-defined]  # of a Literal
         ):
             if missing := wanted - found:
                 raise ValueError(f"{name}: {', '.join(sorted(missing))} missing")

@@ -105,6 +105,6 @@ def takes_filter(command: Callable[..., None]) -> Callable[..., None]:
         command(question=question, **given)
 
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*kept, *options.parameters.values())]
-    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
     with_options.__annotations__ = {p.name: p.annotation for p in parameters}
     return with_options

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk  # noqa: N813  # its usual name
 
 from vfscreen.errors import Failed, ReasonCode, Stage
 from vfscreen.geometry.volume import Volume

@@ -27,7 +27,7 @@ def soft_and_sharp(soft: SeriesPlan, **sharp: object) -> tuple[SeriesPlan, Serie
         "reason": ReasonCode.NOT_BEST_SERIES,
         **sharp,
     }
-    return soft, SeriesPlan(**values)  # type: ignore[arg-type]
+    return soft, SeriesPlan(**values)  # type: ignore[arg-type]  # by name
 
 
 _LOCALIZER = SeriesPlan("localizer", "Topogram", reason=ReasonCode.LOCALIZER)

@@ -102,7 +102,7 @@ class Scene:
 
     def _render_part(self, grid: Grid, table: bool) -> Array:
         spec = self.spec
-        whole: Box = tuple(slice(0, n) for n in grid.shape_kji)  # type: ignore[assignment]
+        whole: Box = tuple(slice(0, n) for n in grid.shape_kji)  # type: ignore[assignment]  # three axes
         edge = grid.mean_edge_mm
         depth = self.trunk.depth_mm(grid, whole, 2.5)
         wall = np.float32(spec.fat_mm * 0.8 + 4.0)

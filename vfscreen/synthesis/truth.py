@@ -121,8 +121,8 @@ def _vertebra(raw: Mapping[str, object]) -> VisibleVertebra:
             raise TypeError(f"{name} must be an object")
         found[name] = {key: tuple(p) for key, p in points.items()}
     for name in ("centre_lps_mm", "heights_mm", "centre_px"):
-        found[name] = tuple(found[name])  # type: ignore[arg-type]
-    return VisibleVertebra(**found)  # type: ignore[arg-type]
+        found[name] = tuple(found[name])  # type: ignore[arg-type]  # read from JSON
+    return VisibleVertebra(**found)  # type: ignore[arg-type]  # read from JSON
 
 
 def visible_vertebrae(spec: PatientSpec, volume: Volume, shift_mm: Sequence[float] | Float) -> list[VisibleVertebra]:

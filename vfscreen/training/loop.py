@@ -124,7 +124,7 @@ def run_training(
                 group["lr"] = settings.learning_rate * _schedule(step, settings)
             total, values = loss(network, next(batches))
             optimiser.zero_grad(set_to_none=True)
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()  # type: ignore[no-untyped-call]  # the stubs lack it
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             average.update_parameters(network)
