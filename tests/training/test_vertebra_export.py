@@ -47,7 +47,8 @@ def test_metrics_of_the_same_data_are_replaced(card_path: Path, checkpoint: Path
     export_weights(checkpoint, card_path)
     for value in (0.5, 0.75):
         record_metrics(card_path, "held out", "command", [Number("recall", value, "", 4, (0.1, 1.0))])
-    record_metrics(card_path, "phantoms", "command", [Number("recall", 1.0, "", 9, None)])
+    nothing = Number("precision", float("nan"), "", 0, None)  # measured on nothing: no metric
+    record_metrics(card_path, "phantoms", "command", [Number("recall", 1.0, "", 9, None), nothing])
     found = {(m.data, m.value) for m in read_card(card_path).metrics}
     assert found == {("held out", 0.75), ("phantoms", 1.0)}
 
