@@ -25,7 +25,7 @@ ABDOMEN = ("T11", "T12", "L1", "L2", "L3")
 
 def planes_of(volume: Volume, spec: object, levels: tuple[str, ...]) -> Planes | None:
     found = []
-    for body in bodies(spec, volume, levels):  # type: ignore[arg-type]
+    for body in bodies(spec, volume, levels):  # type: ignore[arg-type]  # of any type
         assert body.keypoints_lps_mm is not None
         frame = body_frame(body.keypoints_lps_mm)
         assert frame is not None
@@ -48,7 +48,7 @@ def test_each_phase_is_told_from_an_abdomen(phase: ContrastPhase, seed: int) -> 
     assert found.phase is phase, seen
     assert found.probability is not None and found.probability > 0.5
     if phase is not ContrastPhase.NON_CONTRAST:
-        assert seen.blood_hu == pytest.approx(spec.aorta_hu, abs=15.0)  # type: ignore[attr-defined]
+        assert seen.blood_hu == pytest.approx(spec.aorta_hu, abs=15.0)  # type: ignore[attr-defined]  # known here
 
 
 @pytest.mark.parametrize("phase", [ContrastPhase.NON_CONTRAST, ContrastPhase.PORTAL_VENOUS])
@@ -67,7 +67,7 @@ def test_a_mirrored_patient_is_in_the_same_phase() -> None:
     mirrored = Volume(volume.hu, mirror @ volume.affine_lps)
     images = [
         body_frame(b.keypoints_lps_mm * [-1, 1, 1])
-        for b in bodies(spec, volume, ABDOMEN)  # type: ignore[arg-type]
+        for b in bodies(spec, volume, ABDOMEN)  # type: ignore[arg-type]  # of any type
         if b.keypoints_lps_mm is not None
     ]
     here, there = (

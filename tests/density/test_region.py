@@ -29,7 +29,7 @@ SCANS = {
 
 def regions(volume: Volume, spec: object, levels: tuple[str, ...] = LEVELS) -> dict[str, Region | None]:
     found = {}
-    for body in bodies(spec, volume, levels):  # type: ignore[arg-type]
+    for body in bodies(spec, volume, levels):  # type: ignore[arg-type]  # of any type
         frame = None if body.keypoints_lps_mm is None else body_frame(body.keypoints_lps_mm)
         assert body.vertebra_level is not None
         found[body.vertebra_level] = None if frame is None else body_region(volume, frame, SETTINGS)

@@ -9,7 +9,7 @@ import gdcm
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk  # noqa: N813  # its usual name
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
     UID,

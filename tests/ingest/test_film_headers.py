@@ -83,7 +83,7 @@ def test_view_in_our_words(position, orientation, meaning, view) -> None:  # typ
         (None, None),
     ],
 )
-def test_the_front_of_the_patient(orientation, side) -> None:  # type: ignore[no-untyped-def]
+def test_the_front_of_the_patient(orientation, side) -> None:  # type: ignore[no-untyped-def]  # parametrised
     assert header_anterior_side(orientation) == side
 
 

@@ -29,7 +29,7 @@ def example() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def openvino_backend(network: VertebraNet, example: np.ndarray) -> OpenVinoBackend:
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
     return OpenVinoBackend(network, example, threads=1)
 
 
@@ -54,7 +54,7 @@ def test_openvino_outputs_are_not_overwritten_by_the_next_call(
 def test_conversion_sends_nothing_and_leaves_the_environment_alone(
     network: VertebraNet, example: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    telemetry = pytest.importorskip("openvino_telemetry")
+    telemetry = pytest.importorskip("openvino_telemetry", reason="OpenVINO is not installed")
     monkeypatch.delenv("CI", raising=False)
     OpenVinoBackend(network, example)
     assert telemetry.Telemetry().consent is False
@@ -89,7 +89,7 @@ print(*got)
 
 def test_a_signal_is_handled_after_backends_were_freed_in_any_order_and_thread() -> None:
     """Each with a core of its own, OpenVINO left an unmapped signal stack behind and the signal ended the process."""
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
     command = [sys.executable, "-c", SIGNAL_AFTER_FREED_BACKENDS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["handled"]), done.stderr

@@ -65,7 +65,7 @@ def test_the_loop_looks_at_the_average_and_obeys(tmp_path: Path, patience: int) 
 
         return loss
 
-    measure = mean_loss(error(0.0), [torch.linspace(-1, 1, 5)[:, None]])  # type: ignore[arg-type]
+    measure = mean_loss(error(0.0), [torch.linspace(-1, 1, 5)[:, None]])  # type: ignore[arg-type]  # of any type
     stopping = EarlyStopping(tmp_path, patience, measure)
     settings = LoopSettings(tmp_path, 60, learning_rate=0.05, warm_up=1, ema_decay=0.5)
     path = run_training(marked(0.0), settings, batches, error(2.0), (), {}, stopping, 10)  # type: ignore[arg-type]

@@ -114,8 +114,8 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         found = [s.comparison for s in screened]
         numbers += _reported(
             parsed,
-            "real lateral films",
-            "--films DATA/films",
+            "real lateral films, never trained on but looked at while the networks were developed",
+            "--films DATA/films" + ("" if parsed.view is None else f" --view {parsed.view.name}"),
             [*detection_numbers(found), *point_numbers(found)],
             screened,
         )

@@ -97,9 +97,7 @@ def _train(
         with drawn_batches(partial(_batches, settings, draw, start), settings.workers) as drawn:
             yield ({name: torch.from_numpy(v).to(device) for name, v in batch.items()} for batch in drawn)
 
-    names = {f.name for f in fields(LoopSettings)} & {f.name for f in fields(FilmTrainSettings)}
-    loop = LoopSettings(log_every=20, **{name: getattr(settings, name) for name in names})
-    return run_training(network, loop, batches, step, parts, asdict(settings))
+    return run_training(network, LoopSettings.of(settings, log_every=20), batches, step, parts, asdict(settings))
 
 
 def _vertebra_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
