@@ -21,8 +21,14 @@ from vfscreen.models.networks2d import VertebraNet
 from vfscreen.models.registry import WEIGHTS_DIR
 from vfscreen.training import film_train
 from vfscreen.training.film_cases import save_case
-from vfscreen.training.film_export import export_film_locator, export_film_vertebra
-from vfscreen.training.film_train import FilmTrainSettings, one_plane, train_film_locator, train_film_vertebra
+from vfscreen.training.film_export import export_film_endplates, export_film_locator, export_film_vertebra
+from vfscreen.training.film_train import (
+    FilmTrainSettings,
+    one_plane,
+    train_film_endplates,
+    train_film_locator,
+    train_film_vertebra,
+)
 
 
 @pytest.fixture
@@ -50,18 +56,23 @@ def card(path: Path, kind: str) -> Path:
     return path
 
 
-def test_both_networks_train_resume_export_and_load(settings: FilmTrainSettings, tmp_path: Path) -> None:
+def test_the_networks_train_resume_export_and_load(settings: FilmTrainSettings, tmp_path: Path) -> None:
     locator_run = train_film_locator(replace(settings, run=tmp_path / "locator"))
     vertebra_run = train_film_vertebra(replace(settings, run=tmp_path / "vertebra"))
+    endplate_run = train_film_endplates(replace(settings, run=tmp_path / "endplates"))
     assert torch.load(train_film_locator(replace(settings, run=tmp_path / "locator", steps=3)))["step"] == 3
     cards = {
         "film_locator": card(tmp_path / "film-locator.yaml", "film_locator"),
         "film_vertebra": card(tmp_path / "film-vertebra.yaml", "film_vertebra"),
+        "film_endplates": card(tmp_path / "film-endplates.yaml", "film_endplates"),
     }
     export_film_locator(locator_run, cards["film_locator"])
     assert export_film_vertebra(vertebra_run, cards["film_vertebra"]).hyperparameters["trained_steps"] == 2
+    assert export_film_endplates(endplate_run, cards["film_endplates"]).hyperparameters["planes"] == 1
     models = load_film_models(cards, "cpu")
-    assert models is not None and models.view is None
+    assert models is not None and models.view is None and models.endplates is not None
+    patch = np.zeros((1, models.endplates.patch_spec.rows, models.endplates.patch_spec.columns), dtype=np.float32)
+    assert models.endplates.read(patch, patch == 0.0).points.shape == (1, 6, 2)
     film = np.random.default_rng(0).normal(size=(300, 200)).astype(np.float32)
     inside = np.ones(film.shape, dtype=bool)
     assert models.locator.locate(film, inside).points_px.shape[1:] == (2,)
@@ -86,6 +97,11 @@ def test_a_ct_network_sees_a_film_as_planes_that_are_all_alike() -> None:
         torch.testing.assert_close(got[name], value, rtol=1e-3, atol=1e-3)
 
 
+def test_a_weight_of_no_source_is_an_error(settings: FilmTrainSettings) -> None:
+    with pytest.raises(ValueError, match="no source begins with lidc0001; there are: bars"):
+        train_film_locator(replace(settings, source_weights=(("lidc0001", 0.0),)))
+
+
 def test_no_cases_no_training(settings: FilmTrainSettings, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run `pool` first"):
         train_film_locator(replace(settings, pools=(tmp_path,)))
@@ -97,6 +113,11 @@ def test_sources_are_drawn_by_their_weights_and_new_files_taken_up(settings: Fil
     save_case(bar_case("lateral-other-0-000"), pool)
     rng = np.random.default_rng(0)
     assert {film_train._read(weighted, rng).name for _ in range(5)} == {"lateral-other-0-000"}
+    save_case(bar_case("lateral-reading-other-f0-001"), pool)
+    sole = replace(
+        settings, source_weights=(("bars", 0.0), ("other-", 0.0), ("other", 1.0))
+    )  # with or without its kind
+    assert {film_train._read(sole, rng).name for _ in range(5)} == {"lateral-reading-other-f0-001"}
     save_case(bar_case("lateral-other-0-001"), pool)
     assert "lateral-other-0-001" in {film_train._read(weighted, rng).name for _ in range(20)}
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vfscreen.errors import WeightsError
 from vfscreen.spine.film_crop import CropSpec
+from vfscreen.spine.film_patches import FilmPatchSpec
 from vfscreen.spine.film_strip import StripSpec
 from vfscreen.spine.patches import PatchSpec
 from vfscreen.spine.straighten import SlabSpec
@@ -97,6 +98,21 @@ class StripCard(_Part):
         return StripSpec(**self.model_dump())
 
 
+class FilmPatchCard(_Part):
+    """The patches of films a network was trained on; the fields of `FilmPatchSpec`."""
+
+    rows: int = Field(gt=0)
+    columns: int = Field(gt=0)
+    body_depth_px: float = Field(gt=0)
+
+    @classmethod
+    def of(cls, spec: FilmPatchSpec) -> FilmPatchCard:
+        return cls(**asdict(spec))
+
+    def spec(self) -> FilmPatchSpec:
+        return FilmPatchSpec(**self.model_dump())
+
+
 class FilmCard(_Part):
     """How a film's values become a network's input (models.film_tone): ranks within the picture, then local contrast.
 
@@ -129,7 +145,8 @@ class Preprocessing(_Part):
 
     window: for a network on CT. slab: for a network on straightened slabs. patch: for one on single vertebrae.
     spacing_mm: for a network on a resampled volume, the voxel size along x, y, z. film: for a network on radiographs;
-    strip: for one on their straightened strips; crop: for one on square crops of them.
+    strip: for one on their straightened strips; film_patch: for one on single vertebrae of them; crop: for one on
+    square crops of them.
     """
 
     window: IntensityWindow | None = None
@@ -138,6 +155,7 @@ class Preprocessing(_Part):
     spacing_mm: tuple[float, float, float] | None = None
     film: FilmCard | None = None
     strip: StripCard | None = None
+    film_patch: FilmPatchCard | None = None
     crop: CropCard | None = None
 
     def hu_window(self) -> IntensityWindow:
@@ -179,7 +197,17 @@ class WeightCard(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     version: str
-    kind: Literal["vertebra", "locator", "endplates", "ribs", "film_locator", "film_vertebra", "film_view", "fresh"]
+    kind: Literal[
+        "vertebra",
+        "locator",
+        "endplates",
+        "ribs",
+        "film_locator",
+        "film_vertebra",
+        "film_endplates",
+        "film_view",
+        "fresh",
+    ]
     description: str
     architecture: str
     hyperparameters: dict[str, Any]

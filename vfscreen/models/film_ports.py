@@ -15,9 +15,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vfscreen.models.ports import Detection
+from vfscreen.models.ports import Detection, PatchReading
 from vfscreen.morphometry.probability import GradeCalibration
 from vfscreen.spine.film_crop import CropSpec
+from vfscreen.spine.film_patches import FilmPatchSpec
 from vfscreen.spine.film_strip import StripSpec
 
 Float = NDArray[np.float64]
@@ -82,6 +83,24 @@ class FilmVertebraDetector(Protocol):
         ...
 
 
+class FilmEndplateReader(Protocol):
+    """Reads the six points of single vertebrae on their own patches of a film (spine.film_patches)."""
+
+    @property
+    def patch_spec(self) -> FilmPatchSpec: ...
+
+    @property
+    def grade_calibration(self) -> GradeCalibration: ...
+
+    def read(self, patches: Image, inside: Mask) -> PatchReading:
+        """patches, inside: (n, rows, columns) as `patch_spec` says -> points and spreads in patch pixels."""
+        ...
+
+    def sd_px(self, spread_px: Float) -> Float:
+        """Standard deviations, in patch pixels, of points whose distributions are `spread_px` wide."""
+        ...
+
+
 class FilmViewReader(Protocol):
     """Says what a picture is: lateral or not, which part of the body, which way up and which way facing."""
 
@@ -102,11 +121,12 @@ class FreshClassifier(Protocol):
 @dataclass(frozen=True)
 class FilmModels:
     """The film networks of a release. view: None in a release that takes every film for a lateral one, head up.
-    grade_calibration: what the probabilities that follow from the detector's heights are worth. fresh: only where a
-    site has switched it on."""
+    grade_calibration: what the probabilities that follow from the measured heights are worth. fresh: only where a site
+    has switched it on. endplates: None in a release whose detector's points are measured as they are."""
 
     locator: FilmLocator
     detector: FilmVertebraDetector
     view: FilmViewReader | None
     grade_calibration: GradeCalibration
     fresh: FreshClassifier | None = None
+    endplates: FilmEndplateReader | None = None

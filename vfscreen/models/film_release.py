@@ -25,6 +25,11 @@ def load_film_models(
     if not {"film_locator", "film_vertebra"} <= set(cards):
         return None
     detector = load_film_vertebra_detector(cards["film_vertebra"], device, threads)
+    endplates = None
+    if "film_endplates" in cards:
+        from vfscreen.models.film_endplates import load_film_endplate_reader
+
+        endplates = load_film_endplate_reader(cards["film_endplates"], device, threads)
     view = None
     if "film_view" in cards:
         from vfscreen.models.film_view import load_film_view_reader
@@ -41,6 +46,7 @@ def load_film_models(
         locator=load_film_locator(cards["film_locator"], device, threads),
         detector=detector,
         view=view,
-        grade_calibration=detector.grade_calibration,
+        grade_calibration=(endplates or detector).grade_calibration,
         fresh=fresh,
+        endplates=endplates,
     )

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
-METHOD_VERSION = 5
+METHOD_VERSION = 6
 """Of everything between the pixels and the numbers that is code, not weights: raised by whoever changes a result (the
 coarse grid, straightening, decoding, labelling, morphometry, density), so that old and new rows are told apart."""
 
 KINDS = ("locator", "vertebra")
 """What a release must hold, one card each."""
-OPTIONAL_KINDS = ("endplates", "ribs", "film_locator", "film_vertebra", "film_view", "fresh")
+OPTIONAL_KINDS = ("endplates", "ribs", "film_locator", "film_vertebra", "film_endplates", "film_view", "fresh")
 """What it may hold besides. Films are read where both film_locator and film_vertebra are there."""
 
 

@@ -23,7 +23,7 @@ from vfscreen.morphometry.heights import body_heights_mm, height_sd_mm
 from vfscreen.screening.measure import UNCALIBRATED, Found, interpret, with_density
 from vfscreen.screening.refine import BodyPoints, read_points
 from vfscreen.screening.result import ScreeningResult
-from vfscreen.screening.truncation import is_truncated
+from vfscreen.screening.truncation import ends_in_padding, is_truncated
 from vfscreen.settings import ScreeningSettings
 from vfscreen.spine.centreline import fit_centreline, refit_through
 from vfscreen.spine.labelling import LabelledColumn, label_column, sacrum_top_s_mm, wide_view_at
@@ -163,5 +163,5 @@ def _measure(
         heights_mm=body_heights_mm(keypoints),
         height_sd_mm=height_sd_mm(points.plane_mm, points.sd_mm),
         fracture_score=float(detection.fracture_score),
-        truncated=is_truncated(volume, keypoints, settings.truncation_margin_mm),
+        truncated=is_truncated(volume, keypoints, settings.truncation_margin_mm) or ends_in_padding(volume, keypoints),
     )

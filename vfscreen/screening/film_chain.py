@@ -1,4 +1,4 @@
-"""One radiograph in, measured vertebrae out: what picture it is, locate, straighten, detect, label, measure.
+"""One radiograph in, measured vertebrae out: what picture it is, locate, straighten, detect, label, refine, measure.
 
 Belongs here: the order of the steps and what passes between them. Does not belong here: reading files, rows, pictures
 (pure of I/O), or any step itself. CT has its own order (chain).
@@ -23,6 +23,7 @@ from vfscreen.screening.film_fresh import with_fresh
 from vfscreen.screening.film_look import FACING_CERTAIN, Look, look_along
 from vfscreen.screening.film_measure import found_on_film, interpret_film
 from vfscreen.screening.film_picture import look_at_picture, side_in_stored, why_not_lateral_spine
+from vfscreen.screening.film_refine import refined
 from vfscreen.screening.film_result import FilmResult
 from vfscreen.screening.measure import summarise
 from vfscreen.settings import ScreeningSettings
@@ -100,7 +101,7 @@ def _measured(
     )
     found = [
         found_on_film(upright, strip, detection, column, i, settings.level_certain_probability)
-        for i, detection in enumerate(look.detections)
+        for i, detection in enumerate(refined(upright, strip, look.detections, models.endplates))
         # fainter ones had their say in the column; a skull or a sacrum that looked like a vertebra is none
         if detection.score >= settings.films.detection_threshold and i >= column.first and column.levels[i] != "S"
     ]

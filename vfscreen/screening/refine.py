@@ -1,7 +1,7 @@
 """A second look at each vertebra: the endplates read on its own patch, in place of the detector's points.
 
-Belongs here: placing patches, refusing a reading that has left the vertebra or a wall that was not seen. Does not
-belong here: patches (spine.patches), reading one (models.endplates).
+Belongs here: placing patches, standing by the detector where a reading is refused. Does not belong here: patches and
+when a reading is refused (spine.patches), reading one (models.endplates).
 
 The detector regresses points on a 1 mm slab and draws a collapsed body towards the shape of a normal one; on a patch
 scaled to the body the endplates are seen, not guessed. A vertebra cut by the volume's edge has no endplate to see and
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vfscreen.geometry.volume import Volume
 from vfscreen.models.ports import Detection, EndplateReader
-from vfscreen.spine.patches import PatchFrame, body_axes, sample_patches
+from vfscreen.spine.patches import PatchFrame, is_same_body, sample_patches, unseen_corners
 from vfscreen.spine.straighten import StraightenedSlab
 
 Float = NDArray[np.float64]
@@ -27,12 +27,6 @@ DOUBT_MM = 3.0
 """Where the distribution of a corner is wider than this along its wall, the wall was not seen: an osteophyte, noise.
 The detector's corners of that wall stand in, and the doubt stays. A middle is never taken back: it is there that the
 detector misses a dent."""
-WALLS = ((0, 1), (4, 5))
-"""The corners of the anterior and of the posterior wall among KEYPOINTS."""
-REACH_DEPTHS = 0.35
-"""A reading whose centre lies farther than this share of the body's depth from the detector's is of something else."""
-DEPTH_RANGE = (0.7, 1.4)
-"""Nor can a body's depth differ from the detector's by more than this: a fracture takes height, not depth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,20 +86,8 @@ def _read(
     read: list[BodyPoints | None] = []
     for n, (frame, before) in enumerate(zip(frames, detected, strict=True)):
         pixels, sd_mm = reading.points[n].copy(), reader.sd_mm(reading.spread[n], frame.pixel_mm)
-        unseen = [k for wall in WALLS if sd_mm[list(wall), 0].max() > DOUBT_MM for k in wall]
-        pixels[unseen] = frame.from_lps(before.keypoints_lps_mm)[unseen]
+        unseen, detected_px = unseen_corners(sd_mm, DOUBT_MM), frame.from_lps(before.keypoints_lps_mm)
+        pixels[unseen] = detected_px[unseen]
         points = BodyPoints(frame.to_lps(pixels), pixels * frame.pixel_mm, sd_mm)
-        read.append(points if _is_same_body(points, before) else None)
+        read.append(points if is_same_body(pixels, detected_px) else None)
     return read
-
-
-def _is_same_body(points: BodyPoints, detected: BodyPoints) -> bool:
-    """Whether a reading is of the vertebra that was detected, its endplates the right way up."""
-    superior, inferior = points.plane_mm[0::2, 0], points.plane_mm[1::2, 0]
-    if not bool((superior < inferior).all()):
-        return False
-    (centre, axis), (expected, depth) = body_axes(points.keypoints_lps_mm), body_axes(detected.keypoints_lps_mm)
-    length = float(np.linalg.norm(depth))
-    share = float(axis @ depth) / length**2
-    near = float(np.linalg.norm(centre - expected)) <= REACH_DEPTHS * length
-    return near and DEPTH_RANGE[0] <= share <= DEPTH_RANGE[1]

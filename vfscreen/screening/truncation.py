@@ -12,8 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vfscreen.geometry.volume import Volume
+
 Float = NDArray[np.float64]
 
+PADDING_HU = -1010
+"""CT: what lies below this over all of PADDING_REACH_MM is no lung, no trachea and no gas in a disc, but padding."""
+PADDING_REACH_MM = (2.0, 6.0)
+"""Beyond an endplate: a disc and its neighbour's endplate, or nothing that was pictured."""
 NEAR_FACE_MM = 3.0
 """CT: an endplate this near to the edge may be the edge itself, read as an endplate."""
 FITS_SHARE = 0.85
@@ -40,6 +46,22 @@ def is_truncated(pictured: Pictured, keypoints: Float, margin: float) -> bool:
     points = np.concatenate([superior + outward, inferior - outward, keypoints])
     inside = pictured.contains(points)
     return not bool(inside.all() and pictured.contains(keypoints, margin).all())
+
+
+def ends_in_padding(volume: Volume, keypoints_lps_mm: Float) -> bool:
+    """Whether padding follows on an endplate, in front, in the middle or behind: the scan ended there, the volume not.
+
+    Oblique and sagittal reformats, tilted stacks and round fields of view are padded to a box with values that no
+    tissue has. keypoints_lps_mm: (6, 3).
+    """
+    superior, inferior = keypoints_lps_mm[0::2], keypoints_lps_mm[1::2]
+    along = superior - inferior
+    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+    beyond = np.linspace(*PADDING_REACH_MM, 5)[:, None, None]
+    at = np.concatenate([superior + beyond * along, inferior - beyond * along], axis=1)  # (5, 6, 3)
+    ijk = np.clip(np.rint(volume.to_ijk(at)), 0, np.array(volume.shape_ijk) - 1).astype(np.intp)
+    padded = volume.hu[ijk[..., 2], ijk[..., 1], ijk[..., 0]] < PADDING_HU
+    return bool((padded | ~volume.contains(at)).all(axis=0).any())
 
 
 def is_cut_short(pictured: Pictured, keypoints: Float, expected_height: float, reach: float) -> bool:

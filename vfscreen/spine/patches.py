@@ -1,7 +1,8 @@
 """Patches of single vertebrae, aligned with the body and scaled to its depth, and where their pixels lie.
 
-Belongs here: the frame of a patch, sampling it from a volume. Does not belong here: the whole column's slab
-(spine.straighten), reading a patch (models.endplates).
+Belongs here: the frame of a patch, sampling it from a volume, when a reading on a patch is of the body it was cut for.
+Does not belong here: the whole column's slab (spine.straighten), reading a patch (models.endplates), films
+(film_patches).
 
 A patch is flat: its planes are sagittal planes of the vertebra, side by side from the patient's right to left, row 0
 superior, column 0 anterior. A body of any level is as deep as `body_depth_px` says, so that a network sees T4 and L4
@@ -20,6 +21,13 @@ from scipy.ndimage import affine_transform
 from vfscreen.geometry.volume import AIR_HU, Volume
 
 Float = NDArray[np.float64]
+
+WALLS = ((0, 1), (4, 5))
+"""The corners of the anterior and of the posterior wall among KEYPOINTS."""
+REACH_DEPTHS = 0.35
+"""A reading whose centre lies farther than this share of the body's depth from the detector's is of something else."""
+DEPTH_RANGE = (0.7, 1.4)
+"""Nor can a body's depth differ from the detector's by more than this: a fracture takes height, not depth."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,27 @@ def body_axes(keypoints: Float) -> tuple[Float, Float]:
     points = np.asarray(keypoints, dtype=np.float64)
     front, back = points[0:2].mean(axis=0), points[4:6].mean(axis=0)
     return (front + back) / 2, back - front
+
+
+def unseen_corners(sd: Float, doubt: float) -> list[int]:
+    """Corners, among the six points, of walls that were not seen: one of whose distributions is wider than `doubt`
+    along the wall: an osteophyte, noise. sd: (6, 2). A middle is never among them: it is there that a detector misses
+    a dent."""
+    return [k for wall in WALLS if sd[list(wall), 0].max() > doubt for k in wall]
+
+
+def is_same_body(plane: Float, detected: Float) -> bool:
+    """Whether a reading is of the vertebra that was detected, its endplates the right way up.
+
+    plane, detected: (6, 2) points along rows and columns of one patch, in one unit.
+    """
+    if not bool((plane[0::2, 0] < plane[1::2, 0]).all()):
+        return False
+    (centre, axis), (expected, depth) = body_axes(plane), body_axes(detected)
+    length = float(np.linalg.norm(depth))
+    share = float(axis @ depth) / length**2
+    near = float(np.linalg.norm(centre - expected)) <= REACH_DEPTHS * length
+    return near and DEPTH_RANGE[0] <= share <= DEPTH_RANGE[1]
 
 
 @dataclass(frozen=True, eq=False)

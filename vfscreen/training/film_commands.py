@@ -16,16 +16,22 @@ from vfscreen.models.registry import WEIGHTS_DIR
 from vfscreen.settings import load_settings
 from vfscreen.training.film_cases import load_case
 from vfscreen.training.film_evaluate import detection_numbers, grade_numbers, point_numbers
-from vfscreen.training.film_export import export_film_locator, export_film_vertebra
+from vfscreen.training.film_export import export_film_endplates, export_film_locator, export_film_vertebra
 from vfscreen.training.film_readings import load_film_readings
 from vfscreen.training.film_screened import ScreenedFilm, screened_case, screened_reading
-from vfscreen.training.film_train import FilmTrainSettings, train_film_locator, train_film_vertebra
+from vfscreen.training.film_train import (
+    FilmTrainSettings,
+    train_film_endplates,
+    train_film_locator,
+    train_film_vertebra,
+)
 from vfscreen.training.run_arguments import add_run_arguments
 from vfscreen.training.vertebra_evaluate import Number
 from vfscreen.training.vertebra_export import numbers_json, record_metrics
 
 LOCATOR_CARD = WEIGHTS_DIR / "film-locator-v1.yaml"
 VERTEBRA_CARD = WEIGHTS_DIR / "film-vertebra-v1.yaml"
+ENDPLATES_CARD = WEIGHTS_DIR / "film-endplates-v1.yaml"
 
 
 def add_commands(commands: Any) -> None:
@@ -33,6 +39,13 @@ def add_commands(commands: Any) -> None:
     for name, text, steps, batch, run in (
         ("train-locator", "the film locator, on a pool; the same command resumes", 1500, 6, _train_locator),
         ("train-vertebra", "the film vertebra network, on a pool; the same command resumes", 3000, 8, _train_vertebra),
+        (
+            "train-endplates",
+            "the film endplate network, on a pool; the same command resumes",
+            6000,
+            24,
+            _train_endplates,
+        ),
     ):
         train = commands.add_parser(name, help=text)
         train.add_argument("--pool", type=Path, action="append", required=True, help="folder of cases; may be repeated")
@@ -41,10 +54,10 @@ def add_commands(commands: Any) -> None:
         train.add_argument("--workers", type=int, default=1, help="processes that make samples")
         add_run_arguments(train, steps, batch)
         train.set_defaults(run_command=run)
-        if name == "train-vertebra":
-            train.add_argument("--start-from", type=Path, metavar="CARD", help="card of a CT vertebra network")
+        if name != "train-locator":
+            train.add_argument("--start-from", type=Path, metavar="CARD", help="card of the CT network of that kind")
     export = commands.add_parser("export", help="a checkpoint as weights beside an existing card")
-    export.add_argument("network", choices=["locator", "vertebra"])
+    export.add_argument("network", choices=["locator", "vertebra", "endplates"])
     export.add_argument("--checkpoint", type=Path, required=True)
     export.add_argument("--card", type=Path)
     export.set_defaults(run_command=_export)
@@ -56,6 +69,9 @@ def add_commands(commands: Any) -> None:
     evaluate.add_argument("--vertebra", type=Path, default=VERTEBRA_CARD)
     evaluate.add_argument(
         "--view", type=Path, help="card of a view network; without one every film is lateral, head up"
+    )
+    evaluate.add_argument(
+        "--endplates", type=Path, help="card of an endplate network; without one the detector's points are measured"
     )
     evaluate.add_argument("--device", default="auto")
     evaluate.add_argument("--threads", type=int, default=2)
@@ -90,10 +106,16 @@ def _train_vertebra(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _train_endplates(parsed: argparse.Namespace) -> int:
+    print(train_film_endplates(_settings(parsed), parsed.start_from))
+    return 0
+
+
 def _export(parsed: argparse.Namespace) -> int:
     export, usual = {
         "locator": (export_film_locator, LOCATOR_CARD),
         "vertebra": (export_film_vertebra, VERTEBRA_CARD),
+        "endplates": (export_film_endplates, ENDPLATES_CARD),
     }[parsed.network]
     card = export(parsed.checkpoint, parsed.card or usual)
     print(f"{card.name} {card.version}: sha256 {card.sha256}")
@@ -101,9 +123,14 @@ def _export(parsed: argparse.Namespace) -> int:
 
 
 def _evaluate(parsed: argparse.Namespace) -> int:
-    cards = {"film_locator": parsed.locator, "film_vertebra": parsed.vertebra}
+    cards = {
+        "film_locator": parsed.locator,
+        "film_vertebra": parsed.vertebra,
+        "film_endplates": parsed.endplates,
+        "film_view": parsed.view,
+    }
     models = load_film_models(
-        cards if parsed.view is None else cards | {"film_view": parsed.view}, parsed.device, parsed.threads
+        {kind: card for kind, card in cards.items() if card is not None}, parsed.device, parsed.threads
     )
     assert models is not None
     settings = load_settings().screening

@@ -12,14 +12,17 @@ from typing import Any
 
 import yaml
 
-from vfscreen.models.cards import StripCard, WeightCard, save_tensors, write_card
+from vfscreen.models.cards import FilmPatchCard, StripCard, WeightCard, save_tensors, write_card
+from vfscreen.models.endplates import EndplateDecode
 from vfscreen.models.film_context import ContextParameters
 from vfscreen.models.film_locator import FilmLocatorDecode
-from vfscreen.models.networks2d import FilmLocatorNet, VertebraNet
+from vfscreen.models.networks2d import EndplateNet, FilmLocatorNet, VertebraNet
 from vfscreen.models.vertebra import DecodeParameters
 from vfscreen.schema.names import KEYPOINTS, LEVELS
+from vfscreen.spine.film_patches import FilmPatchSpec
 from vfscreen.spine.film_strip import StripSpec
 from vfscreen.training.film_locator_samples import WHOLE_FILM_TONE
+from vfscreen.training.film_patch_samples import PATCH_TONE
 from vfscreen.training.film_strip_samples import STRIP_TONE
 from vfscreen.training.loop import averaged_weights
 
@@ -43,8 +46,20 @@ def export_film_vertebra(checkpoint: Path, card_path: Path) -> WeightCard:
     )
 
 
+def export_film_endplates(checkpoint: Path, card_path: Path) -> WeightCard:
+    """Write the averaged film endplate network of a checkpoint beside `card_path`; see `_export`."""
+    return _export(
+        EndplateNet(planes=1),
+        checkpoint,
+        card_path,
+        {"film": PATCH_TONE.model_dump(), "film_patch": FilmPatchCard.of(FilmPatchSpec()).model_dump()},
+        {"keypoints": list(KEYPOINTS)},
+        asdict(EndplateDecode()),
+    )
+
+
 def _export(
-    network: FilmLocatorNet | VertebraNet,
+    network: FilmLocatorNet | VertebraNet | EndplateNet,
     checkpoint: Path,
     card_path: Path,
     preprocessing: dict[str, Any],

@@ -18,18 +18,22 @@ import torch
 from torch import Tensor
 
 from vfscreen.models.cards import load_tensors, read_card
-from vfscreen.models.networks2d import STRIDE, FilmLocatorNet, VertebraNet
+from vfscreen.models.networks2d import STRIDE, EndplateNet, FilmLocatorNet, VertebraNet
+from vfscreen.spine.film_patches import FilmPatchSpec
 from vfscreen.spine.film_strip import StripSpec
 from vfscreen.training.drawing import drawn_batches
+from vfscreen.training.endplate_losses import PatchBatch, endplate_loss
 from vfscreen.training.film_cases import FilmCase, load_case
 from vfscreen.training.film_locator_samples import SHAPES, draw_film_locator_sample
 from vfscreen.training.film_losses import FilmLocatorBatch, film_locator_loss
+from vfscreen.training.film_patch_samples import FilmPatchSample, draw_patch_samples
 from vfscreen.training.film_strip_samples import draw_strip_sample
 from vfscreen.training.loop import LoopSettings, run_training
 from vfscreen.training.vertebra_losses import Batch, vertebra_loss
 
 VERTEBRA_PARTS = ("centre", "offsets", "levels", "fracture", "points", "distance")
 LOCATOR_PARTS = ("line", "height", "facing")
+ENDPLATE_PARTS = ("corners", "plates")
 USES = 6
 """Samples drawn of a case before another is read from disk."""
 AT_HAND = 12
@@ -39,7 +43,8 @@ AT_HAND = 12
 @dataclass(frozen=True)
 class FilmTrainSettings:
     """One run. pools: folders of lateral cases; files that appear while training runs are taken up.
-    source_weights: chance of the cases of a source, by the beginning of its name, 1 where none fits."""
+    source_weights: chance of the cases of a source, by the beginning of its name with or without its kind, 1 where none
+    fits; a beginning that fits no source of the pools is an error."""
 
     pools: tuple[Path, ...]
     run: Path
@@ -71,6 +76,15 @@ def train_film_locator(settings: FilmTrainSettings) -> Path:
     return _train(FilmLocatorNet(), settings, draw_locator_batch, _locator_step, LOCATOR_PARTS)
 
 
+def train_film_endplates(settings: FilmTrainSettings, start_from: Path | None = None) -> Path:
+    """Run (or resume) the endplate network; returns the checkpoint's path. start_from: card of a CT endplate network
+    whose weights a fresh run begins with. Raises FileNotFoundError where there are no cases."""
+    network = EndplateNet(planes=1)
+    if start_from is not None:
+        network.load_state_dict(one_plane(load_tensors(read_card(start_from), start_from), 5))
+    return _train(network, settings, draw_endplate_batch, _endplate_step, ENDPLATE_PARTS)
+
+
 def one_plane(weights: dict[str, Tensor], planes: int) -> dict[str, Tensor]:
     """Weights of a network of parallel planes for one of a single plane: as if all planes showed the same image."""
     first = weights["stem.1.0.weight"]
@@ -87,8 +101,10 @@ def _train(
     step: Callable[[torch.nn.Module, dict[str, Tensor]], tuple[Tensor, dict[str, float]]],
     parts: tuple[str, ...],
 ) -> Path:
-    if not any(any(pool.glob("lateral-*.npz")) for pool in settings.pools):
+    if not (names := _sources(settings)):
         raise FileNotFoundError(f"no lateral film cases in {[str(p) for p in settings.pools]}: run `pool` first")
+    if unknown := [prefix for prefix, _ in settings.source_weights if not any(_fits(n, prefix) for n in names)]:
+        raise ValueError(f"no source begins with {', '.join(unknown)}; there are: {', '.join(sorted(names))}")
     device = torch.device(settings.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs do not know it
 
@@ -114,6 +130,21 @@ def _locator_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[T
         outputs = network(image)
     names = ("line", "height", "judged", "facing")
     return film_locator_loss(outputs, FilmLocatorBatch(image, *(batch[name] for name in names)))
+
+
+def _endplate_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    image = batch["image"][:, None].contiguous(memory_format=torch.channels_last)
+    with torch.autocast(image.device.type, dtype=torch.bfloat16):
+        outputs = network(image)
+    return endplate_loss(outputs, PatchBatch(image, *(batch[name] for name in ("corners", "plates", "weight"))))
+
+
+def draw_endplate_batch(cases: list[FilmCase], count: int, rng: np.random.Generator) -> dict[str, Any]:
+    """A batch of patches of cases drawn from those at hand."""
+    samples: list[FilmPatchSample] = []
+    while len(samples) < count:
+        samples += draw_patch_samples(cases[int(rng.integers(len(cases)))], FilmPatchSpec(), rng)
+    return _stacked(samples[:count])
 
 
 def draw_vertebra_batch(cases: list[FilmCase], count: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -152,10 +183,7 @@ def _batches(
 
 def _read(settings: FilmTrainSettings, rng: np.random.Generator) -> FilmCase:
     """A lateral case: first a source by its weight, then one of its cases."""
-    paths = sorted(path for pool in settings.pools for path in pool.glob("lateral-*.npz"))
-    sources: dict[str, list[Path]] = {}
-    for path in paths:
-        sources.setdefault(path.stem.rsplit("-", 2)[0].removeprefix("lateral-"), []).append(path)
+    sources = _sources(settings)
     names = sorted(sources)
     chances = np.array([_weight(name, settings.source_weights) for name in names])
     chosen = sources[names[int(rng.choice(len(names), p=chances / chances.sum()))]]
@@ -166,6 +194,19 @@ def _read(settings: FilmTrainSettings, rng: np.random.Generator) -> FilmCase:
     raise ValueError(f"cases of {case.source} show fewer than two vertebrae")
 
 
+def _sources(settings: FilmTrainSettings) -> dict[str, list[Path]]:
+    """The lateral cases of the pools by KIND-SOURCE of their names."""
+    sources: dict[str, list[Path]] = {}
+    for path in sorted(path for pool in settings.pools for path in pool.glob("lateral-*.npz")):
+        sources.setdefault(path.stem.rsplit("-", 2)[0].removeprefix("lateral-"), []).append(path)
+    return sources
+
+
 def _weight(name: str, weights: tuple[tuple[str, float], ...]) -> float:
-    fitting = [(len(prefix), weight) for prefix, weight in weights if name.startswith(prefix)]
+    """Of the longest beginning that fits KIND-SOURCE or SOURCE alone."""
+    fitting = [(len(prefix), weight) for prefix, weight in weights if _fits(name, prefix)]
     return max(fitting)[1] if fitting else 1.0
+
+
+def _fits(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) or name.partition("-")[2].startswith(prefix)
