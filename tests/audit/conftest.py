@@ -36,6 +36,6 @@ def run(site: AuditSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
             "out": tmp_path / "audits",
             "settings": load_settings(None, audit=audit or {}),
         }
-        return run_audit(AuditRequest(**{**values, **fields}))  # type: ignore[arg-type]  # of any type
+        return run_audit(AuditRequest(**{**values, **fields}))
 
     return run

@@ -19,7 +19,7 @@ SETTINGS = AuditSettings()
 def table(tmp_path: Path, text: str | bytes, **settings: object) -> InputTable:
     path = tmp_path / "reports.csv"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return report_table(str(path), AuditSettings(**settings))  # type: ignore[arg-type]  # of any type
+    return report_table(str(path), AuditSettings(**settings))
 
 
 def test_texts_with_line_breaks_quotes_and_delimiters_are_kept(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ Run = Callable[..., AuditResult]
 
 
 def table(result: AuditResult, name: str) -> list[dict[str, Any]]:
-    return pq.read_table(result.folder / f"{name}.parquet").to_pylist()  # type: ignore[no-any-return]  # untyped
+    return pq.read_table(result.folder / f"{name}.parquet").to_pylist()
 
 
 def test_exactly_the_planted_unreported_fractures_are_listed(run: Run, site: AuditSite) -> None:

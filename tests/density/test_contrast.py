@@ -25,7 +25,7 @@ ABDOMEN = ("T11", "T12", "L1", "L2", "L3")
 
 def planes_of(volume: Volume, spec: object, levels: tuple[str, ...]) -> Planes | None:
     found = []
-    for body in bodies(spec, volume, levels):  # type: ignore[arg-type]  # of any type
+    for body in bodies(spec, volume, levels):
         assert body.keypoints_lps_mm is not None
         frame = body_frame(body.keypoints_lps_mm)
         assert frame is not None
@@ -48,7 +48,7 @@ def test_each_phase_is_told_from_an_abdomen(phase: ContrastPhase, seed: int) -> 
     assert found.phase is phase, seen
     assert found.probability is not None and found.probability > 0.5
     if phase is not ContrastPhase.NON_CONTRAST:
-        assert seen.blood_hu == pytest.approx(spec.aorta_hu, abs=15.0)  # type: ignore[attr-defined]  # known here
+        assert seen.blood_hu == pytest.approx(spec.aorta_hu, abs=15.0)
 
 
 @pytest.mark.parametrize("phase", [ContrastPhase.NON_CONTRAST, ContrastPhase.PORTAL_VENOUS])
@@ -62,12 +62,12 @@ def test_without_kidneys_in_view_the_aorta_decides(phase: ContrastPhase) -> None
 
 def test_a_mirrored_patient_is_in_the_same_phase() -> None:
     volume, spec = rendered(ContrastPhase.PORTAL_VENOUS, 3)
-    frames = [body_frame(b.keypoints_lps_mm) for b in bodies(spec, volume, ABDOMEN) if b.keypoints_lps_mm is not None]  # type: ignore[arg-type]
+    frames = [body_frame(b.keypoints_lps_mm) for b in bodies(spec, volume, ABDOMEN) if b.keypoints_lps_mm is not None]
     mirror = np.diag([-1.0, 1.0, 1.0, 1.0])
     mirrored = Volume(volume.hu, mirror @ volume.affine_lps)
     images = [
         body_frame(b.keypoints_lps_mm * [-1, 1, 1])
-        for b in bodies(spec, volume, ABDOMEN)  # type: ignore[arg-type]  # of any type
+        for b in bodies(spec, volume, ABDOMEN)
         if b.keypoints_lps_mm is not None
     ]
     here, there = (
@@ -83,7 +83,7 @@ def test_nothing_in_view_has_no_phase() -> None:
     patient = scene(3)
     affine, shape = grid(patient.spec, "L1", "L2", width_mm=60.0, depth_mm=90.0)
     volume = patient.render(affine, shape, None, table=False)
-    front = volume.to_ijk(np.stack([b.keypoints_lps_mm[0] for b in bodies(patient.spec, volume, ("L1", "L2"))]))[:, 1]  # type: ignore[index]
+    front = volume.to_ijk(np.stack([b.keypoints_lps_mm[0] for b in bodies(patient.spec, volume, ("L1", "L2"))]))[:, 1]
     volume.hu[:, : int(front.max())] = -1024  # a field that ends at the body's front
     assert contrast_phase(enhancement(planes_of(volume, patient.spec, ("L1", "L2"))), SETTINGS).phase is None
 

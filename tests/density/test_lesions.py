@@ -19,7 +19,7 @@ USUAL = [Patches(120.0 + d, 80.0 + d, 170.0 + 2 * d) for d in (-8, -4, 0, 5, 9, 
 
 
 def measured(volume: Volume, spec: object) -> dict[str, VertebraDensity]:
-    found = bodies(spec, volume, LEVELS)  # type: ignore[arg-type]  # of any type
+    found = bodies(spec, volume, LEVELS)
     _, densities = measure_density(volume, found, Acquisition(kvp_kV=120.0), DensitySettings())
     return {str(b.vertebra_level): d for b, d in zip(found, densities, strict=True)}
 

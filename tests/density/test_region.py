@@ -29,7 +29,7 @@ SCANS = {
 
 def regions(volume: Volume, spec: object, levels: tuple[str, ...] = LEVELS) -> dict[str, Region | None]:
     found = {}
-    for body in bodies(spec, volume, levels):  # type: ignore[arg-type]  # of any type
+    for body in bodies(spec, volume, levels):
         frame = None if body.keypoints_lps_mm is None else body_frame(body.keypoints_lps_mm)
         assert body.vertebra_level is not None
         found[body.vertebra_level] = None if frame is None else body_region(volume, frame, SETTINGS)
@@ -41,7 +41,7 @@ def regions(volume: Volume, spec: object, levels: tuple[str, ...] = LEVELS) -> d
 def test_the_mean_is_the_bones_own_value_within_2_hu(scan: str, seed: int) -> None:
     """With noise of 15 HU or more, texture, a cortex of hundreds of HU around, and thick slices."""
     patient = scene(seed, noise_hu=15.0)
-    volume = patient.render(*grid(patient.spec, **SCANS[scan]), np.random.default_rng(1), table=False)  # type: ignore[arg-type]
+    volume = patient.render(*grid(patient.spec, **SCANS[scan]), np.random.default_rng(1), table=False)
     measured = {k: r for k, r in regions(volume, patient.spec).items() if r is not None}
     assert len(measured) >= (1 if scan == "fine" else 4)
     for level, region in measured.items():

@@ -30,7 +30,7 @@ def call(audit_site: AuditSite, prefect: str, tmp_path: Path, monkeypatch: pytes
 
     def run(**options: Any) -> State[Any]:
         arguments = {"lake": audit_site.lake, "reports": [str(audit_site.reports)], "out": str(tmp_path / "audits")}
-        return audit(**{**arguments, **options}, return_state=True)  # type: ignore[no-any-return]  # untyped
+        return audit(**{**arguments, **options}, return_state=True)
 
     return run
 

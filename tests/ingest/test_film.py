@@ -119,7 +119,7 @@ def test_larger_is_more_attenuation(tmp_path: Path, header: dict[str, Any], as_s
     intercept=st.integers(-2000, 2000),
     syntax=st.sampled_from([ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless]),
 )
-def test_a_film_and_its_inverse_are_one(tmp_path_factory, seed, inverted, slope, intercept, syntax) -> None:  # type: ignore[no-untyped-def]
+def test_a_film_and_its_inverse_are_one(tmp_path_factory, seed, inverted, slope, intercept, syntax) -> None:
     stored = np.random.default_rng(seed).integers(0, FULL + 1, (17, 20)).astype(np.uint16)
     pixels = FULL - stored if inverted else stored
     header = {"RescaleSlope": str(slope), "RescaleIntercept": str(intercept)}

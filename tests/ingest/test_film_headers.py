@@ -34,7 +34,7 @@ CALIBRATED, DETECTOR = SpacingSource.CALIBRATED, SpacingSource.DETECTOR
         ((float("nan"), 0.1), None, None, (None, None)),
     ],
 )
-def test_spacing_as_the_standard_has_it(pixel, detector, kind, expected) -> None:  # type: ignore[no-untyped-def]
+def test_spacing_as_the_standard_has_it(pixel, detector, kind, expected) -> None:
     assert film_spacing(pixel, detector, kind) == expected
 
 
@@ -67,7 +67,7 @@ def test_a_magnification_corrected_is_calibrated(detector_mm: float, magnificati
         (None, None, None, None),
     ],
 )
-def test_view_in_our_words(position, orientation, meaning, view) -> None:  # type: ignore[no-untyped-def]
+def test_view_in_our_words(position, orientation, meaning, view) -> None:
     assert header_view(position, orientation, meaning) == view
 
 
@@ -83,7 +83,7 @@ def test_view_in_our_words(position, orientation, meaning, view) -> None:  # typ
         (None, None),
     ],
 )
-def test_the_front_of_the_patient(orientation, side) -> None:  # type: ignore[no-untyped-def]  # parametrised
+def test_the_front_of_the_patient(orientation, side) -> None:
     assert header_anterior_side(orientation) == side
 
 

@@ -76,8 +76,8 @@ def test_a_grey_film_gives_what_three_equal_channels_gave(architecture: str) -> 
     colour = imagenet_network(architecture).eval()
     for layer in colour.modules():  # statistics of a trained network are not those of an identity
         if isinstance(layer, nn.BatchNorm2d):
-            layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]  # known here
-            layer.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]  # known here
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 1.5)
     network = FreshNet(architecture).eval()
     before = {name: tensor.clone() for name, tensor in network.trunk.state_dict().items()}
     load_imagenet(network, colour.state_dict())

@@ -60,7 +60,7 @@ def test_a_truncated_vertebra_is_shown_but_not_measured() -> None:
     cut = replace(
         result.vertebrae[0],
         truncated=True,
-        **dict.fromkeys(("keypoints_px", "keypoint_sd_px", "heights_px", "height_sd_px", "genant_grade")),  # type: ignore[arg-type]
+        **dict.fromkeys(("keypoints_px", "keypoint_sd_px", "heights_px", "height_sd_px", "genant_grade")),
     )
     vertebrae = (cut, *result.vertebrae[1:])
     whole = opened(draw_film_overlay(film, result, "x"))

@@ -39,6 +39,6 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
-def test_keys_are_columns_that_are_never_null(table) -> None:  # type: ignore[no-untyped-def]  # parametrised
+def test_keys_are_columns_that_are_never_null(table) -> None:
     for name in table.key:
         assert not table.by_name[name].nullable

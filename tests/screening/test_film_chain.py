@@ -214,7 +214,7 @@ def test_an_edge_read_as_an_endplate_is_truncated() -> None:
     """The lower half of the last body lies behind the collimator; a network puts its points on the border."""
 
     class EdgeReader(OracleFilmDetector):
-        def detect(self, strip: np.ndarray, inside: np.ndarray) -> list:  # type: ignore[type-arg]  # of detections
+        def detect(self, strip: np.ndarray, inside: np.ndarray) -> list:
             found = super().detect(strip, inside)
             if not found:
                 return found
@@ -246,7 +246,7 @@ def test_the_lower_end_of_the_column_numbers_it_and_makes_nothing_certain() -> N
 class Silent(OracleFilmDetector):
     """Votes for no level."""
 
-    def detect(self, strip: np.ndarray, inside: np.ndarray) -> list:  # type: ignore[type-arg]  # of detections
+    def detect(self, strip: np.ndarray, inside: np.ndarray) -> list:
         return [replace(d, level_scores=np.zeros_like(d.level_scores)) for d in super().detect(strip, inside)]
 
 
@@ -258,12 +258,12 @@ def test_a_column_without_any_evidence_has_no_certain_level_and_raw_loss_only() 
 
 
 class NoColumn(OracleFilmLocator):
-    def locate(self, image: np.ndarray, inside: np.ndarray):  # type: ignore[no-untyped-def]  # parametrised
+    def locate(self, image: np.ndarray, inside: np.ndarray):
         return replace(super().locate(image, inside), presence=np.zeros(36))
 
 
 class Blind(OracleFilmDetector):
-    def detect(self, strip: np.ndarray, inside: np.ndarray) -> list:  # type: ignore[type-arg]  # of detections
+    def detect(self, strip: np.ndarray, inside: np.ndarray) -> list:
         return []
 
 

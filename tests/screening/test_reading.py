@@ -115,7 +115,7 @@ def test_items_may_be_looked_up_as_they_are_read(ahead: int) -> None:
 def test_a_consumer_that_leaves_stops_the_reader() -> None:
     readouts = read_ahead(ROWS, volume, 1, 10)
     next(readouts)
-    readouts.close()  # type: ignore[attr-defined]  # known here
+    readouts.close()
     deadline = time.monotonic() + 3
     while any(t.name == "read-ahead" for t in threading.enumerate()):
         assert time.monotonic() < deadline

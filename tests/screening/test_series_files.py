@@ -19,7 +19,7 @@ def test_blocks_give_what_single_look_ups_give(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(series_files, "files_of_series", look_up)
     keys = [(f"study{i // 3}", f"series{i}") for i in range(70)]
-    files = SeriesFiles(None, keys)  # type: ignore[arg-type]  # the look-up above needs no lake
+    files = SeriesFiles(None, keys)
     assert [files[key] for key in keys] == [[{"path": "/".join(key)}] for key in keys]
     assert asked == [32, 32, 6]
     with pytest.raises(KeyError):

@@ -27,7 +27,7 @@ STUDY = StudyHeader(
 
 
 def header(**values: object) -> SeriesHeader:
-    return SeriesHeader(STUDY, seeded_uid("series"), 3, "soft", **values)  # type: ignore[arg-type]  # of any type
+    return SeriesHeader(STUDY, seeded_uid("series"), 3, "soft", **values)
 
 
 def volume(tilt_deg: float = 0.0) -> Volume:

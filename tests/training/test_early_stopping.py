@@ -65,9 +65,9 @@ def test_the_loop_looks_at_the_average_and_obeys(tmp_path: Path, patience: int) 
 
         return loss
 
-    measure = mean_loss(error(0.0), [torch.linspace(-1, 1, 5)[:, None]])  # type: ignore[arg-type]  # of any type
+    measure = mean_loss(error(0.0), [torch.linspace(-1, 1, 5)[:, None]])
     stopping = EarlyStopping(tmp_path, patience, measure)
     settings = LoopSettings(tmp_path, 60, learning_rate=0.05, warm_up=1, ema_decay=0.5)
-    path = run_training(marked(0.0), settings, batches, error(2.0), (), {}, stopping, 10)  # type: ignore[arg-type]
+    path = run_training(marked(0.0), settings, batches, error(2.0), (), {}, stopping, 10)
     assert torch.load(path, weights_only=True)["step"] == (30 if patience else 60)
     assert averaged_weights(chosen_checkpoint(tmp_path))[1] == 10

@@ -32,7 +32,7 @@ def report(body: KnownBody, level: str | None = None, shift: Sequence[float] = (
     points: NDArray[np.float64] = np.array([c[0], c[1], (c[0] + c[2]) / 2, (c[1] + c[3]) / 2, c[2], c[3]])
     heights = np.linalg.norm(points[0::2] - points[1::2], axis=1)
     return FilmVertebra(
-        **dict.fromkeys(FilmVertebra.__dataclass_fields__)  # type: ignore[arg-type]  # of any type
+        **dict.fromkeys(FilmVertebra.__dataclass_fields__)
         | {
             "vertebra_level": level or body.level,
             "level_certain": True,

@@ -61,7 +61,7 @@ def test_a_crop_and_the_body_around_it_leave_no_seam(body: FilmBody) -> None:
 def test_films_end_where_the_scan_does(body: FilmBody, view: str) -> None:
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        case = make_case("x", body, draw_geometry(body, view, rng), rng)  # type: ignore[arg-type]  # of any type
+        case = make_case("x", body, draw_geometry(body, view, rng), rng)
         middle = case.soft[:, case.soft.shape[1] // 2]
         assert middle[2] > 0.6 * np.median(middle)
         assert middle[-3] > 0.6 * np.median(middle)

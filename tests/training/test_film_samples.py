@@ -19,7 +19,7 @@ from vfscreen.training.film_truth import body_heights_px, case_points, disturbed
 SPEC = StripSpec()
 
 
-def plain(case, at_px, rng, binned=1):  # type: ignore[no-untyped-def]  # parametrised
+def plain(case, at_px, rng, binned=1):
     """Bone alone, without a look."""
     return case.bone, np.ones(case.bone.shape, dtype=bool), at_px
 

@@ -42,7 +42,7 @@ def toy_items(count: int = 60, noise: float = 0.3, seed: int = 0) -> list[tuple[
         image[side // 2 - 7 : side // 2 - 3, 8:-8] += 2.0 * fresh
         patient = n // 3
         split = ("train", "train", "train", "validation", "control")[patient % 5]
-        item = Item(f"item-{n}", f"patient-{patient}", split, fresh)  # type: ignore[arg-type]  # of any type
+        item = Item(f"item-{n}", f"patient-{patient}", split, fresh)
         found.append((item, stored(image, np.ones(image.shape, dtype=bool))))
     return found
 

@@ -53,7 +53,7 @@ def fracture(fresh: bool = True, loss: float = 0.3, **strengths: float) -> Fract
     return Fracture(fresh, loss, False, "wedge", strengths, seed=5)
 
 
-def heights(found: BodyPatch) -> np.ndarray:  # type: ignore[type-arg]  # any array
+def heights(found: BodyPatch) -> np.ndarray:
     return found.points[1::2, 0] - found.points[0::2, 0]
 
 
@@ -89,7 +89,7 @@ def test_every_sign_shows_and_does_so_the_more_the_stronger_it_is(sign: str) -> 
 
 
 def test_a_step_breaks_the_anterior_wall_and_sclerosis_does_not() -> None:
-    def wall(found: BodyPatch) -> np.ndarray:  # type: ignore[type-arg]  # any array
+    def wall(found: BodyPatch) -> np.ndarray:
         """Column of the steepest rise of bone, row by row, along the body's middle."""
         top, bottom = (int(v) for v in (found.points[0, 0] + 8, found.points[1, 0] - 4))
         front = int(found.points[0, 1])

@@ -70,9 +70,9 @@ def test_turning_the_picture_back_by_its_label_puts_the_head_up_and_the_front_wh
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The film itself, caught before it is normalised: head dense, back dense."""
-    caught: list[np.ndarray] = []  # type: ignore[type-arg]  # any array
+    caught: list[np.ndarray] = []
 
-    def catch(image: np.ndarray, inside: np.ndarray, tone: object) -> np.ndarray:  # type: ignore[type-arg]  # any array
+    def catch(image: np.ndarray, inside: np.ndarray, tone: object) -> np.ndarray:
         caught.append(image)
         return prepare_film(image, inside, TONE)
 
@@ -83,7 +83,7 @@ def test_turning_the_picture_back_by_its_label_puts_the_head_up_and_the_front_wh
     rng = np.random.default_rng(0)
     turns = set()
 
-    def check(image: np.ndarray, sample: ViewSample) -> None:  # type: ignore[type-arg]  # any array
+    def check(image: np.ndarray, sample: ViewSample) -> None:
         upright = np.rot90(image, sample.rotation)
         edge = 4
         assert upright[:edge].mean() > upright[-edge:].mean(), "head up"

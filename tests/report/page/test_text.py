@@ -13,7 +13,7 @@ from vfscreen.report.page import text
 
 @pytest.mark.parametrize("words", [text.count, text.decimal, text.percent, text.probability, text.day, text.word])
 def test_missing_is_unknown(words: object) -> None:
-    assert words(None) == "unknown"  # type: ignore[operator]  # an object to mypy
+    assert words(None) == "unknown"
     assert text.measured(None, None, "mm") == "unknown"
     assert text.interval(None, None) == "no interval"
     assert text.change(None) == "-"

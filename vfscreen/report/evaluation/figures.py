@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 
@@ -96,14 +96,16 @@ def _curves(
     return figure
 
 
-def _stepped(x: str, y: str, where: str) -> Callable[[Axes, list[Row], str, int], None]:
+def _stepped(
+    x: str, y: str, where: Literal["line", "pre", "post", "mid"]
+) -> Callable[[Axes, list[Row], str, int], None]:
     def draw(axis: Axes, rows: list[Row], target: str, index: int) -> None:
         colour, style, _ = _STYLES[index]
         xs, ys = [r[x] for r in rows], [r[y] for r in rows]
         if where == "line":
             axis.plot(xs, ys, style, color=colour, label=target)
         else:
-            axis.step(xs, ys, style, where=where, color=colour, label=target)  # type: ignore[arg-type]
+            axis.step(xs, ys, style, where=where, color=colour, label=target)
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
 
     return draw
