@@ -17,6 +17,7 @@ from vfscreen.training.film_evaluate import (
     detection_numbers,
     grade_numbers,
     point_numbers,
+    stated_and_true,
 )
 
 LEVELS = ("C7", "T1", "T12", "L1", "L2", "S1")
@@ -44,7 +45,9 @@ def report(body: KnownBody, level: str | None = None, shift: Sequence[float] = (
             "height_loss_ratio_raw": body.loss,
             "genant_grade_raw": 2 if body.loss >= 0.25 else 0,
             "genant_grade": 2 if body.loss >= 0.25 else 0,
+            "fracture_probability": 0.9,
             "grade2_probability": body.loss,
+            "grade3_probability": 0.1,
         }
     )
 
@@ -97,3 +100,13 @@ def test_intervals_are_over_films() -> None:
     recall = detection_numbers(films)[0]
     assert recall.value == pytest.approx(0.5) and recall.n == 24
     assert recall.ci95 is not None and recall.ci95[1] - recall.ci95[0] > 0.4, "eight films, not 24 vertebrae"
+
+
+def test_what_was_stated_stands_beside_what_is_so() -> None:
+    severe = replace(known("L2", 4), loss=0.5)
+    ungraded = replace(report(MEASURED[1]), grade2_probability=None)
+    films = [compare_film("a", BODIES, [report(MEASURED[0]), ungraded]), compare_film("b", [severe], [report(severe)])]
+    stated, true = stated_and_true(films)
+    np.testing.assert_allclose(stated, [[0.9, 0.05, 0.1], [0.9, 0.5, 0.1]])
+    np.testing.assert_array_equal(true, [[0, 0, 0], [1, 1, 1]])
+    assert [a.shape for a in stated_and_true([])] == [(0, 3), (0, 3)]

@@ -6,16 +6,19 @@ Belongs here: their options and what they call. Does not belong here: the pool's
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vfscreen.models.film_ports import FilmModels
 from vfscreen.models.film_release import load_film_models
 from vfscreen.models.registry import WEIGHTS_DIR
+from vfscreen.morphometry.probability import GradeCalibration
 from vfscreen.settings import load_settings
 from vfscreen.training.film_cases import load_case
-from vfscreen.training.film_evaluate import detection_numbers, grade_numbers, point_numbers
+from vfscreen.training.film_evaluate import detection_numbers, grade_numbers, point_numbers, stated_and_true
 from vfscreen.training.film_export import export_film_endplates, export_film_locator, export_film_vertebra
 from vfscreen.training.film_readings import load_film_readings
 from vfscreen.training.film_screened import ScreenedFilm, screened_case, screened_reading
@@ -26,8 +29,8 @@ from vfscreen.training.film_train import (
     train_film_vertebra,
 )
 from vfscreen.training.run_arguments import add_run_arguments
-from vfscreen.training.vertebra_evaluate import Number
-from vfscreen.training.vertebra_export import numbers_json, record_metrics
+from vfscreen.training.vertebra_evaluate import Number, fit_calibration
+from vfscreen.training.vertebra_export import numbers_json, record_calibration, record_metrics
 
 LOCATOR_CARD = WEIGHTS_DIR / "film-locator-v1.yaml"
 VERTEBRA_CARD = WEIGHTS_DIR / "film-vertebra-v1.yaml"
@@ -64,20 +67,32 @@ def add_commands(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="screen films whose vertebrae are known and print the table")
     evaluate.add_argument("--films", type=Path, help="folder of corners.json and its films")
     evaluate.add_argument("--pool", type=Path, help="folder of cases of bodies that were never trained on")
-    evaluate.add_argument("--looks", type=int, default=1, help="exposures a case")
-    evaluate.add_argument("--locator", type=Path, default=LOCATOR_CARD)
-    evaluate.add_argument("--vertebra", type=Path, default=VERTEBRA_CARD)
+    _add_models(evaluate)
+    evaluate.add_argument("--json", type=Path)
     evaluate.add_argument(
-        "--view", type=Path, help="card of a view network; without one every film is lateral, head up"
+        "--record", action="store_true", help="put the numbers on the card of --endplates, without it of --vertebra"
     )
-    evaluate.add_argument(
+    evaluate.set_defaults(run_command=_evaluate)
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="fit the grades' probabilities on films of some bodies, onto the card that --record would name",
+    )
+    calibrate.add_argument("--pool", type=Path, required=True, help="folder of cases of bodies never trained on")
+    calibrate.add_argument("--only", nargs="+", required=True, help="bodies to fit on; the others are left to test on")
+    _add_models(calibrate)
+    calibrate.set_defaults(run_command=_calibrate)
+
+
+def _add_models(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--looks", type=int, default=1, help="exposures a case")
+    command.add_argument("--locator", type=Path, default=LOCATOR_CARD)
+    command.add_argument("--vertebra", type=Path, default=VERTEBRA_CARD)
+    command.add_argument("--view", type=Path, help="card of a view network; without one every film is lateral, head up")
+    command.add_argument(
         "--endplates", type=Path, help="card of an endplate network; without one the detector's points are measured"
     )
-    evaluate.add_argument("--device", default="auto")
-    evaluate.add_argument("--threads", type=int, default=2)
-    evaluate.add_argument("--json", type=Path)
-    evaluate.add_argument("--record", action="store_true", help="put the numbers on the vertebra network's card")
-    evaluate.set_defaults(run_command=_evaluate)
+    command.add_argument("--device", default="auto")
+    command.add_argument("--threads", type=int, default=2)
 
 
 def _settings(parsed: argparse.Namespace) -> FilmTrainSettings:
@@ -123,6 +138,58 @@ def _export(parsed: argparse.Namespace) -> int:
 
 
 def _evaluate(parsed: argparse.Namespace) -> int:
+    models = _models(parsed)
+    settings = load_settings().screening
+    numbers: list[Number] = []
+    if parsed.films is not None:
+        readings = load_film_readings(parsed.films / "corners.json")
+        screened = [_told(screened_reading(r, parsed.films, models, settings)) for r in readings]
+        found = [s.comparison for s in screened]
+        numbers += _reported(
+            parsed,
+            "real lateral films, never trained on but looked at while the networks were developed",
+            "--films DATA/films" + _named(parsed),
+            [*detection_numbers(found), *point_numbers(found)],
+            screened,
+        )
+    if parsed.pool is not None:
+        cases = [load_case(path) for path in sorted(parsed.pool.glob("lateral-*.npz"))]
+        screened = [_told(screened_case(c, seed, models, settings)) for c in cases for seed in range(parsed.looks)]
+        found = [s.comparison for s in screened]
+        table = [*detection_numbers(found), *point_numbers(found), *grade_numbers(found)]
+        numbers += _reported(
+            parsed,
+            "projections of unseen bodies",
+            f"--pool EVAL --looks {parsed.looks}{_named(parsed)}",
+            table,
+            screened,
+        )
+    if parsed.json is not None:
+        parsed.json.write_text(numbers_json(numbers), encoding="utf-8")
+    return 0
+
+
+def _calibrate(parsed: argparse.Namespace) -> int:
+    models = _models(parsed)
+    # as if nothing had been fitted yet: what is fitted now takes its place
+    bare = replace(models, grade_calibration=GradeCalibration())
+    settings = load_settings().screening
+    paths = [p for p in sorted(parsed.pool.glob("lateral-*.npz")) if any(f"-{name}-" in p.stem for name in parsed.only)]
+    if not paths:
+        raise FileNotFoundError(f"no lateral case of {', '.join(parsed.only)} in {parsed.pool}")
+    films = [
+        _told(screened_case(load_case(path), seed, bare, settings)).comparison
+        for path in paths
+        for seed in range(parsed.looks)
+    ]
+    stated, true = stated_and_true(films)
+    calibration = fit_calibration(stated, true)
+    record_calibration(parsed.endplates or parsed.vertebra, calibration)
+    print(f"{len(stated)} vertebrae of {len(films)} films, {int(true[:, 1].sum())} of grade >= 2: {calibration}")
+    return 0
+
+
+def _models(parsed: argparse.Namespace) -> FilmModels:
     cards = {
         "film_locator": parsed.locator,
         "film_vertebra": parsed.vertebra,
@@ -133,30 +200,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         {kind: card for kind, card in cards.items() if card is not None}, parsed.device, parsed.threads
     )
     assert models is not None
-    settings = load_settings().screening
-    numbers: list[Number] = []
-    if parsed.films is not None:
-        readings = load_film_readings(parsed.films / "corners.json")
-        screened = [_told(screened_reading(r, parsed.films, models, settings)) for r in readings]
-        found = [s.comparison for s in screened]
-        numbers += _reported(
-            parsed,
-            "real lateral films, never trained on but looked at while the networks were developed",
-            "--films DATA/films" + ("" if parsed.view is None else f" --view {parsed.view.name}"),
-            [*detection_numbers(found), *point_numbers(found)],
-            screened,
-        )
-    if parsed.pool is not None:
-        cases = [load_case(path) for path in sorted(parsed.pool.glob("lateral-*.npz"))]
-        screened = [_told(screened_case(c, seed, models, settings)) for c in cases for seed in range(parsed.looks)]
-        found = [s.comparison for s in screened]
-        table = [*detection_numbers(found), *point_numbers(found), *grade_numbers(found)]
-        numbers += _reported(
-            parsed, "projections of unseen bodies", f"--pool EVAL --looks {parsed.looks}", table, screened
-        )
-    if parsed.json is not None:
-        parsed.json.write_text(numbers_json(numbers), encoding="utf-8")
-    return 0
+    return models
 
 
 def _told(film: ScreenedFilm) -> ScreenedFilm:
@@ -172,6 +216,12 @@ def _told(film: ScreenedFilm) -> ScreenedFilm:
     return film
 
 
+def _named(parsed: argparse.Namespace) -> str:
+    """The optional cards, as options."""
+    given = (("view", parsed.view), ("endplates", parsed.endplates))
+    return "".join(f" --{name} {card.name}" for name, card in given if card is not None)
+
+
 def _reported(
     parsed: argparse.Namespace, data: str, sources: str, table: list[Number], screened: list[ScreenedFilm]
 ) -> list[Number]:
@@ -182,5 +232,7 @@ def _reported(
         interval = "" if number.ci95 is None else f"  [{number.ci95[0]:.3f}, {number.ci95[1]:.3f}]"
         print(f"  {number.name}: {number.value:.3f} {number.unit}{interval}  n={number.n}")
     if parsed.record:
-        record_metrics(parsed.vertebra, data, f"python -m vfscreen.training.films evaluate {sources}", table)
+        record_metrics(
+            parsed.endplates or parsed.vertebra, data, f"python -m vfscreen.training.films evaluate {sources}", table
+        )
     return table

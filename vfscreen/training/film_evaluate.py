@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.geometry.matching import match_points
-from vfscreen.morphometry.genant import MODERATE_LOSS
+from vfscreen.morphometry.genant import BORDERS, MODERATE_LOSS
 from vfscreen.schema.names import LEVELS
 from vfscreen.screening.film_result import FilmVertebra
 from vfscreen.training.film_readings import KEYPOINT_OF_CORNER
@@ -133,6 +133,20 @@ def grade_numbers(films: Sequence[FilmComparison]) -> list[Number]:
         _number("sensitivity, grade >= 2 (adjusted)", [[c for c, y in f if y] for f in headline], np.mean, ""),
         _number("specificity, grade >= 2 (adjusted)", [[1 - c for c, y in f if not y] for f in headline], np.mean, ""),
     ]
+
+
+def stated_and_true(films: Sequence[FilmComparison]) -> tuple[Float, Float]:
+    """P(grade >= 1..3) that the chain states of every graded vertebra of known loss, and whether it is so by the raw
+    index: two arrays (n, 3)."""
+    graded = [
+        (b.loss, (v.fracture_probability, v.grade2_probability, v.grade3_probability))
+        for f in films
+        for b, v in f.bodies
+        if v is not None and v.grade2_probability is not None and np.isfinite(b.loss)
+    ]
+    loss = np.array([n for n, _ in graded]).reshape(-1, 1)
+    stated = np.array([p for _, p in graded], dtype=np.float64).reshape(-1, 3)
+    return stated, (loss >= np.array(BORDERS)).astype(np.float64)
 
 
 def corner_distances_px(body: KnownBody, reported: FilmVertebra) -> Float:

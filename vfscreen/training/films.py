@@ -8,7 +8,8 @@ Belongs here: the command line. Does not belong here: everything it calls.
     python -m vfscreen.training.films train-locator --pool POOL --run RUN
     python -m vfscreen.training.films train-vertebra --pool POOL --run RUN --start-from CT_CARD.yaml
     python -m vfscreen.training.films export vertebra --checkpoint RUN/checkpoint.pt
-    python -m vfscreen.training.films evaluate --films DATA/films --pool EVAL
+    python -m vfscreen.training.films calibrate --pool EVAL --only covid_ar --endplates CARD.yaml
+    python -m vfscreen.training.films evaluate --films DATA/films --pool EVAL --endplates CARD.yaml
 """
 
 from __future__ import annotations
