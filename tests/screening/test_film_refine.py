@@ -15,17 +15,19 @@ from vfscreen.geometry.upright import UprightFilm
 from vfscreen.models.ports import Detection, PatchReading
 from vfscreen.morphometry.probability import GradeCalibration
 from vfscreen.schema.names import LEVELS
-from vfscreen.screening.film_refine import DOUBT_DEPTHS, refined
+from vfscreen.screening.film_refine import DETECTOR_DEPTHS, refined
 from vfscreen.spine.film_patches import FilmPatchSpec
 from vfscreen.spine.film_strip import FilmStrip, StripSpec, straighten_film
 from vfscreen.training.film_truth import true_course
 
 SPEC = FilmPatchSpec()
+DETECTED_SD = 1e-3  # strip pixels
+DETECTOR_SD_PX = DETECTOR_DEPTHS * SPEC.body_depth_px
 
 
 @dataclass
 class BoxReader:
-    """Sees the bright box about a patch's centre. shift: pixels it is off. doubt: spread of the posterior corners."""
+    """Sees the bright box about a patch's centre. shift: pixels it is off. doubt: spread of the posterior rows."""
 
     shift: float = 0.0
     doubt: float = 1.0
@@ -67,7 +69,7 @@ def scene(request: pytest.FixtureRequest) -> tuple[UprightFilm, FilmStrip, list[
     for body in points:
         centre = body.mean(axis=0)
         at = strip.from_px(centre + (body - centre) * [1.3, 1.0])
-        found.append(Detection(0.9, at.mean(axis=0), at, np.full((6, 2), 0.7), np.zeros(len(LEVELS)), 0.1))
+        found.append(Detection(0.9, at.mean(axis=0), at, np.full((6, 2), DETECTED_SD), np.zeros(len(LEVELS)), 0.1))
     return upright, strip, found, points
 
 
@@ -91,7 +93,7 @@ def test_detections_that_are_too_tall_are_corrected(scene: Scene) -> None:
         px = strip.to_px(after.keypoints)
         assert np.abs(heights(strip.to_px(before.keypoints)) / heights(truth) - 1.3).max() < 0.02
         assert np.abs(heights(px) / heights(truth) - 1.0).max() < 0.06
-        np.testing.assert_allclose(px, truth, atol=2.0)
+        np.testing.assert_allclose(px, truth, atol=2.5)
         assert after.score == before.score and (after.centre == before.centre).all()
         # a spread of one patch pixel, in strip pixels: the body's 41 px of depth are 52 of a patch
         scale = 41.0 / SPEC.body_depth_px / float(strip.px_a_strip_px(after.centre))
@@ -104,13 +106,17 @@ def test_a_reading_of_something_else_is_refused(scene: Scene, shift: float) -> N
     assert refined(upright, strip, found, BoxReader(shift)) == found
 
 
-def test_a_wall_that_was_not_seen_is_the_detectors(scene: Scene) -> None:
+def test_corners_are_weighed_by_what_each_look_saw_and_middles_are_the_second_looks(scene: Scene) -> None:
     upright, strip, found, _ = scene
-    doubtful = refined(upright, strip, found, BoxReader(doubt=1.1 * DOUBT_DEPTHS * SPEC.body_depth_px))
-    sure = refined(upright, strip, found, BoxReader())
-    for before, unsure, seen in zip(found, doubtful, sure, strict=True):
-        np.testing.assert_allclose(unsure.keypoints[4:], before.keypoints[4:], atol=1e-3)
-        np.testing.assert_allclose(unsure.keypoints[:4], seen.keypoints[:4], atol=1e-9)
+    sure, even, unsure = (
+        refined(upright, strip, found, BoxReader(doubt=doubt)) for doubt in (1e-3, DETECTOR_SD_PX, 1e4)
+    )
+    for before, seen, between, unseen in zip(found, sure, even, unsure, strict=True):
+        np.testing.assert_allclose(unseen.keypoints[4:, 0], before.keypoints[4:, 0], atol=0.1)
+        half = (seen.keypoints[4:, 0] + before.keypoints[4:, 0]) / 2
+        np.testing.assert_allclose(between.keypoints[4:, 0], half, atol=0.1)
+        np.testing.assert_allclose(unseen.keypoints[2:4], seen.keypoints[2:4], atol=1e-9)
+        np.testing.assert_allclose(unseen.keypoints[:2], seen.keypoints[:2], atol=1e-9)
 
 
 def test_a_body_cut_by_the_edge_is_not_read_again(scene: Scene) -> None:

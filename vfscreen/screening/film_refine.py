@@ -1,8 +1,7 @@
-"""A second look at each vertebra of a film: the endplates read on its own patch, in place of the detector's points.
+"""A second look at each vertebra of a film: the endplates read on its own patch, with the detector's points.
 
-Belongs here: placing patches on the picture, refusing a reading that has left the vertebra or a wall that was not seen.
-Does not belong here: patches (spine.film_patches), reading one (models.film_endplates), when a reading is refused
-(spine.patches: as on CT).
+Belongs here: placing patches on the picture, weighing both looks. Does not belong here: patches (spine.film_patches),
+reading one (models.film_endplates), when a reading is refused (spine.patches: as on CT).
 
 A vertebra cut by the picture's edge has no endplate to see and keeps the detector's points.
 """
@@ -16,17 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfscreen.geometry.upright import UprightFilm
+from vfscreen.models.endplates import CORNERS
 from vfscreen.models.film_ports import FilmEndplateReader
 from vfscreen.models.ports import Detection
 from vfscreen.spine.film_patches import FilmPatchFrame, sample_film_patches
 from vfscreen.spine.film_strip import FilmStrip
-from vfscreen.spine.patches import is_same_body, unseen_corners
+from vfscreen.spine.patches import is_same_body
 
 Float = NDArray[np.float64]
 
-DOUBT_DEPTHS = 0.1
-"""Where the distribution of a corner is wider than this share of the body's depth along its wall, the wall was not
-seen: the detector's corners of that wall stand in, and the doubt stays. As 3 mm of a CT's body."""
+DETECTOR_DEPTHS = 0.06
+"""What a detector's corner is off by, as a share of the body's depth, besides what it states. A corner is the mean of
+both looks, each weighed by its variance: where a wall was not seen (shoulders, pelvis, metal) the detector's place,
+which it took from the whole strip, counts. A middle is the second look's alone: there a detector misses a dent."""
 
 
 def refined(
@@ -46,12 +47,13 @@ def refined(
     frames = [FilmPatchFrame.of(places[i], reader.patch_spec) for i in whole]
     reading = reader.read(*sample_film_patches(upright.image, upright.inside, frames))
     for n, (i, frame) in enumerate(zip(whole, frames, strict=True)):
-        pixels, sd = reading.points[n].copy(), reader.sd_px(reading.spread[n])
-        unseen = unseen_corners(sd, DOUBT_DEPTHS * frame.spec.body_depth_px)
-        before = frame.from_px(places[i])
-        pixels[unseen] = before[unseen]
+        before, sd = frame.from_px(places[i]), reader.sd_px(reading.spread[n])
+        scale = frame.px_a_patch_px / float(strip.px_a_strip_px(found[i].centre))
+        detected_sd = np.hypot(found[i].keypoint_sd_mm / scale, DETECTOR_DEPTHS * frame.spec.body_depth_px)
+        pixels = reading.points[n].copy()
+        share = detected_sd[CORNERS] ** 2 / (detected_sd[CORNERS] ** 2 + sd[CORNERS] ** 2)
+        pixels[CORNERS] = share * pixels[CORNERS] + (1.0 - share) * before[CORNERS]
         if is_same_body(pixels, before):
-            scale = frame.px_a_patch_px / float(strip.px_a_strip_px(found[i].centre))
             points = strip.from_px(frame.to_px(pixels))
             found[i] = replace(found[i], keypoints=points, keypoint_sd_mm=sd * scale)
     return found
