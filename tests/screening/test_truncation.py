@@ -51,11 +51,20 @@ def test_a_thin_layer_and_padding_farther_off_do_not() -> None:
     assert not ends_in_padding(replace(volume, hu=hu), POINTS)
 
 
+@pytest.mark.parametrize("slices", [1, 2, 4])
+def test_a_whole_body_near_the_volumes_edge_is_graded_and_padding_up_to_the_edge_cuts_it(slices: int) -> None:
+    volume = columns.ct()
+    k = round(TOP - volume.affine_lps[2, 3])
+    assert not ends_in_padding(Volume(volume.hu[: k + 1 + slices], volume.affine_lps), POINTS)
+    padded = padded_above(TOP, AIR_HU)
+    assert ends_in_padding(Volume(padded.hu[: k + 4], padded.affine_lps), POINTS)
+
+
 def test_a_body_at_the_volumes_edge_is_cut_and_a_short_one_there_may_be() -> None:
     volume = columns.ct()
     k = round(TOP - volume.affine_lps[2, 3])
     cut = Volume(volume.hu[: k + 1], volume.affine_lps)  # the last slice lies on the endplate
-    assert is_truncated(cut, POINTS, 1.0) and ends_in_padding(cut, POINTS)
+    assert is_truncated(cut, POINTS, 1.0)
     assert not is_truncated(volume, POINTS, 1.0)
     short = POINTS.copy()
     short[0::2, 2] -= 8.0

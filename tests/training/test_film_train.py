@@ -97,6 +97,13 @@ def test_a_ct_network_sees_a_film_as_planes_that_are_all_alike() -> None:
         torch.testing.assert_close(got[name], value, rtol=1e-3, atol=1e-3)
 
 
+def test_cases_that_show_nothing_whole_end_training_and_are_named() -> None:
+    case = bar_case()
+    outside = replace(case, points=case.points + np.float32(2000.0))
+    with pytest.raises(ValueError, match="no vertebra whole: lateral-bars-0-000"):
+        film_train.draw_endplate_batch([outside], 2, np.random.default_rng(0))
+
+
 def test_a_weight_of_no_source_is_an_error(settings: FilmTrainSettings) -> None:
     with pytest.raises(ValueError, match="no source begins with lidc0001; there are: bars"):
         train_film_locator(replace(settings, source_weights=(("lidc0001", 0.0),)))
@@ -114,10 +121,13 @@ def test_sources_are_drawn_by_their_weights_and_new_files_taken_up(settings: Fil
     rng = np.random.default_rng(0)
     assert {film_train._read(weighted, rng).name for _ in range(5)} == {"lateral-other-0-000"}
     save_case(bar_case("lateral-reading-other-f0-001"), pool)
-    sole = replace(
-        settings, source_weights=(("bars", 0.0), ("other-", 0.0), ("other", 1.0))
-    )  # with or without its kind
-    assert {film_train._read(sole, rng).name for _ in range(5)} == {"lateral-reading-other-f0-001"}
+    # a beginning fits with or without the kind; the longest counts
+    sole = replace(settings, source_weights=(("bars", 0.0), ("other", 0.0), ("reading-other", 1.0)))
+    assert {film_train._read(sole, rng).name for _ in range(12)} == {"lateral-reading-other-f0-001"}
+    none_read = replace(settings, source_weights=(("bars", 0.0), ("reading", 0.0)))
+    assert {film_train._read(none_read, rng).name for _ in range(12)} == {"lateral-other-0-000"}
+    assert film_train._weight("reading-lidc0001-s0", (("lidc0001", 0.0),)) == 0.0
+    assert film_train._weight("reading-lidc0001-s0", (("0001", 0.0),)) == 1.0
     save_case(bar_case("lateral-other-0-001"), pool)
     assert "lateral-other-0-001" in {film_train._read(weighted, rng).name for _ in range(20)}
 

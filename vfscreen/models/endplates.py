@@ -46,6 +46,10 @@ class EndplateDecode:
     grade_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
     grade_slope: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
+    @property
+    def grade_calibration(self) -> GradeCalibration:
+        return GradeCalibration(self.grade_offset, self.grade_slope)
+
 
 class PatchEndplateReader:
     """`ports.EndplateReader` on `EndplateNet`."""
@@ -66,7 +70,7 @@ class PatchEndplateReader:
 
     @property
     def grade_calibration(self) -> GradeCalibration:
-        return GradeCalibration(self._decode.grade_offset, self._decode.grade_slope)
+        return self._decode.grade_calibration
 
     def read(self, hu: NDArray[np.float32]) -> PatchReading:
         """(n, planes, rows, columns) HU -> the six points of each patch's vertebra.

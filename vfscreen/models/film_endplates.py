@@ -38,12 +38,8 @@ class FilmPatchReader:
         return self._spec
 
     @property
-    def decode_parameters(self) -> EndplateDecode:
-        return self._decode
-
-    @property
     def grade_calibration(self) -> GradeCalibration:
-        return GradeCalibration(self._decode.grade_offset, self._decode.grade_slope)
+        return self._decode.grade_calibration
 
     def read(self, patches: NDArray[np.float32], inside: NDArray[np.bool_]) -> PatchReading:
         """See `film_ports.FilmEndplateReader`. Raises ValueError for patches of another shape than `patch_spec`."""

@@ -3,7 +3,8 @@
 Belongs here: placing patches on the picture, weighing both looks. Does not belong here: patches (spine.film_patches),
 reading one (models.film_endplates), when a reading is refused (spine.patches: as on CT).
 
-A vertebra cut by the picture's edge has no endplate to see and keeps the detector's points.
+A vertebra cut by the picture's edge has no endplate to see, one whose points coincide no place for a patch: both keep
+the detector's points.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from vfscreen.geometry.upright import UprightFilm
 from vfscreen.models.endplates import CORNERS
 from vfscreen.models.film_ports import FilmEndplateReader
 from vfscreen.models.ports import Detection
-from vfscreen.spine.film_patches import FilmPatchFrame, sample_film_patches
+from vfscreen.spine.film_patches import FilmPatchFrame, has_extent, sample_film_patches
 from vfscreen.spine.film_strip import FilmStrip
 from vfscreen.spine.patches import is_same_body
 
@@ -41,7 +42,7 @@ def refined(
     if reader is None:
         return found
     places = [strip.to_px(d.keypoints) for d in found]
-    whole = [i for i, points in enumerate(places) if bool(upright.contains(points).all())]
+    whole = [i for i, points in enumerate(places) if has_extent(points) and bool(upright.contains(points).all())]
     if not whole:
         return found
     frames = [FilmPatchFrame.of(places[i], reader.patch_spec) for i in whole]

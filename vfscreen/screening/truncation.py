@@ -60,8 +60,10 @@ def ends_in_padding(volume: Volume, keypoints_lps_mm: Float) -> bool:
     beyond = np.linspace(*PADDING_REACH_MM, 5)[:, None, None]
     at = np.concatenate([superior + beyond * along, inferior - beyond * along], axis=1)  # (5, 6, 3)
     ijk = np.clip(np.rint(volume.to_ijk(at)), 0, np.array(volume.shape_ijk) - 1).astype(np.intp)
-    padded = volume.hu[ijk[..., 2], ijk[..., 1], ijk[..., 0]] < PADDING_HU
-    return bool((padded | ~volume.contains(at)).all(axis=0).any())
+    inside = volume.contains(at)
+    padded = inside & (volume.hu[ijk[..., 2], ijk[..., 1], ijk[..., 0]] < PADDING_HU)
+    # padding may end at the volume's edge; the edge alone is a matter of `is_truncated`: a body near it may be whole
+    return bool(((padded | ~inside).all(axis=0) & padded.any(axis=0)).any())
 
 
 def is_cut_short(pictured: Pictured, keypoints: Float, expected_height: float, reach: float) -> bool:

@@ -38,6 +38,19 @@ class FilmPatchSpec:
         return np.array([(self.rows - 1) / 2, (self.columns - 1) / 2])
 
 
+def has_extent(points_px: Float) -> bool:
+    """Whether six points (6, 2) are at least a pixel apart along the body's depth and across it: they can be framed."""
+    depth = body_axes(points_px)[1]
+    length = float(np.linalg.norm(depth))
+    return length >= 1.0 and abs(float(np.array([depth[1], -depth[0]]) @ _height(points_px))) >= length
+
+
+def _height(points_px: Float) -> Float:
+    """(2,) from the superior to the inferior endplate, their three points' mean."""
+    points = np.asarray(points_px, dtype=np.float64)
+    return np.asarray((points[1::2] - points[0::2]).mean(axis=0))
+
+
 @dataclass(frozen=True, eq=False)
 class FilmPatchFrame:
     """Where a patch lies on a film. origin_px: (2,) its centre. down, back: (2,) unit vectors along rows and columns.
@@ -56,17 +69,12 @@ class FilmPatchFrame:
         Raises ValueError where the points have no depth or no height: nothing says which way the body lies.
         """
         origin, depth = body_axes(points_px)
+        if not has_extent(points_px):
+            raise ValueError("the walls or the endplates coincide")
         length = float(np.linalg.norm(depth))
-        if length < 1.0:
-            raise ValueError("the anterior and the posterior wall coincide")
         back = depth / length
-        points = np.asarray(points_px, dtype=np.float64)
-        height = (points[1::2] - points[0::2]).mean(axis=0)
-        across = np.array([back[1], -back[0]])
-        side = float(across @ height)
-        if side == 0.0:
-            raise ValueError("the superior and the inferior endplate coincide")
-        return cls(origin, across * np.sign(side), back, length / spec.body_depth_px, spec)
+        down = np.array([back[1], -back[0]])
+        return cls(origin, down * np.sign(down @ _height(points_px)), back, length / spec.body_depth_px, spec)
 
     def to_px(self, row_column: Float) -> Float:
         """(..., 2) patch pixels -> (..., 2) pixels of the film."""

@@ -34,6 +34,8 @@ from vfscreen.training.vertebra_losses import Batch, vertebra_loss
 VERTEBRA_PARTS = ("centre", "offsets", "levels", "fracture", "points", "distance")
 LOCATOR_PARTS = ("line", "height", "facing")
 ENDPLATE_PARTS = ("corners", "plates")
+EXPOSURES_MAX = 20
+"""For each patch wanted: some exposures hide every vertebra under metal or marks, but not all."""
 USES = 6
 """Samples drawn of a case before another is read from disk."""
 AT_HAND = 12
@@ -65,10 +67,9 @@ class FilmTrainSettings:
 def train_film_vertebra(settings: FilmTrainSettings, start_from: Path | None = None) -> Path:
     """Run (or resume) the vertebra network; returns the checkpoint's path. start_from: card of a CT vertebra network
     whose weights a fresh run begins with. Raises FileNotFoundError where there are no cases."""
-    network = VertebraNet(planes=1)
-    if start_from is not None:
-        network.load_state_dict(one_plane(load_tensors(read_card(start_from), start_from), 5))
-    return _train(network, settings, draw_vertebra_batch, _vertebra_step, VERTEBRA_PARTS)
+    return _train(
+        _begun(VertebraNet(planes=1), start_from), settings, draw_vertebra_batch, _vertebra_step, VERTEBRA_PARTS
+    )
 
 
 def train_film_locator(settings: FilmTrainSettings) -> Path:
@@ -79,10 +80,16 @@ def train_film_locator(settings: FilmTrainSettings) -> Path:
 def train_film_endplates(settings: FilmTrainSettings, start_from: Path | None = None) -> Path:
     """Run (or resume) the endplate network; returns the checkpoint's path. start_from: card of a CT endplate network
     whose weights a fresh run begins with. Raises FileNotFoundError where there are no cases."""
-    network = EndplateNet(planes=1)
+    return _train(
+        _begun(EndplateNet(planes=1), start_from), settings, draw_endplate_batch, _endplate_step, ENDPLATE_PARTS
+    )
+
+
+def _begun(network: torch.nn.Module, start_from: Path | None) -> torch.nn.Module:
     if start_from is not None:
-        network.load_state_dict(one_plane(load_tensors(read_card(start_from), start_from), 5))
-    return _train(network, settings, draw_endplate_batch, _endplate_step, ENDPLATE_PARTS)
+        card = read_card(start_from)
+        network.load_state_dict(one_plane(load_tensors(card, start_from), int(card.hyperparameters["planes"])))
+    return network
 
 
 def one_plane(weights: dict[str, Tensor], planes: int) -> dict[str, Tensor]:
@@ -116,35 +123,38 @@ def _train(
     return run_training(network, LoopSettings.of(settings, log_every=20), batches, step, parts, asdict(settings))
 
 
-def _vertebra_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+def _run(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """The batch's image (n, 1, H, W) and what the network says of it, under bf16 autocast."""
     image = batch["image"][:, None].contiguous(memory_format=torch.channels_last)
     with torch.autocast(image.device.type, dtype=torch.bfloat16):
-        outputs = network(image)
+        return image, network(image)
+
+
+def _vertebra_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    image, outputs = _run(network, batch)
     names = ("points", "weight", "level", "fracture", "judged")
     return vertebra_loss(outputs, Batch(image, *(batch[name] for name in names)))
 
 
 def _locator_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    image = batch["image"][:, None].contiguous(memory_format=torch.channels_last)
-    with torch.autocast(image.device.type, dtype=torch.bfloat16):
-        outputs = network(image)
+    image, outputs = _run(network, batch)
     names = ("line", "height", "judged", "facing")
     return film_locator_loss(outputs, FilmLocatorBatch(image, *(batch[name] for name in names)))
 
 
 def _endplate_step(network: torch.nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    image = batch["image"][:, None].contiguous(memory_format=torch.channels_last)
-    with torch.autocast(image.device.type, dtype=torch.bfloat16):
-        outputs = network(image)
+    image, outputs = _run(network, batch)
     return endplate_loss(outputs, PatchBatch(image, *(batch[name] for name in ("corners", "plates", "weight"))))
 
 
 def draw_endplate_batch(cases: list[FilmCase], count: int, rng: np.random.Generator) -> dict[str, Any]:
-    """A batch of patches of cases drawn from those at hand."""
+    """A batch of patches of cases drawn from those at hand. Raises ValueError where they show no vertebra whole."""
     samples: list[FilmPatchSample] = []
-    while len(samples) < count:
+    for _ in range(EXPOSURES_MAX * count):
         samples += draw_patch_samples(cases[int(rng.integers(len(cases)))], FilmPatchSpec(), rng)
-    return _stacked(samples[:count])
+        if len(samples) >= count:
+            return _stacked(samples[:count])
+    raise ValueError(f"cases at hand show no vertebra whole: {', '.join(sorted({case.name for case in cases}))}")
 
 
 def draw_vertebra_batch(cases: list[FilmCase], count: int, rng: np.random.Generator) -> dict[str, Any]:
